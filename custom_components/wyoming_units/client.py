@@ -1,0 +1,204 @@
+"""Asks a node: one TCP connection per request, Wyoming events over it, every wait bounded."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from wyoming.error import Error
+from wyoming.event import Event, Eventable, async_read_event, async_write_event
+from wyoming.info import (
+    Artifact,
+    AsrProgram,
+    Describe,
+    Info,
+    IntentProgram,
+    TtsProgram,
+    WakeProgram,
+)
+
+from homeassistant.exceptions import HomeAssistantError
+
+from .const import DOMAIN, PROTOCOL
+
+CONNECT_TIMEOUT = 5.0
+DESCRIBE_TIMEOUT = 5.0
+SEND_TIMEOUT = 10.0
+ANSWER_TIMEOUT = 30.0
+"""Seconds from the end of a request to its answer, and between the parts of an answer."""
+
+LINE_LIMIT = 1024 * 1024
+"""Longest header line; other servers put a whole `info` into it."""
+
+# What the library's codecs raise on frames that are JSON, but not what they should be.
+_CODEC_ERRORS = (AttributeError, EOFError, KeyError, TypeError, ValueError)
+
+
+class NodeError(HomeAssistantError):
+    """A node could not be asked, or refused; the key names both an exception and a flow error."""
+
+    def __init__(self, key: str, **placeholders: str) -> None:
+        super().__init__(
+            translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders
+        )
+        self.key = key
+        self.placeholders = placeholders
+
+
+def parse[T: Eventable](codec: type[T], event: Event) -> T:
+    """Return an event as a message of its type; `NodeError` when its content makes no sense."""
+    try:
+        # The library declares what all codecs return by the name of their base class.
+        return codec.from_event(event)  # type: ignore[return-value]
+    except _CODEC_ERRORS as err:
+        raise NodeError("bad_answer", event=event.type) from err
+
+
+def first_installed[T: Artifact](programs: Sequence[T]) -> T | None:
+    """Return the program that serves requests which name none."""
+    return next((program for program in programs if program.installed), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeInfo:
+    """What a node says about itself."""
+
+    id: str
+    """Stable for the life of the node's data folder."""
+    name: str
+    version: str
+    info: Info = field(compare=False)
+    raw: dict[str, Any] = field(repr=False)
+    """The whole `info` event, with the parts that the Wyoming library does not know."""
+
+    @classmethod
+    def from_event(cls, event: Event) -> Self:
+        """Read an `info` event; `NodeError` for a server that is no node, or too new a one."""
+        info = parse(Info, event)
+        match event.data.get("node"):
+            case {"id": str(node_id), "name": str(name), "version": str(version), "protocol": v}:
+                if v != PROTOCOL:
+                    raise NodeError("unsupported_protocol", protocol=str(v), name=name)
+                return cls(id=node_id, name=name, version=version, info=info, raw=event.data)
+        programs = [*info.asr, *info.tts, *info.wake, *info.intent, *info.handle]
+        names = ", ".join(program.name for program in programs) or "-"
+        raise NodeError("not_a_node", programs=names)
+
+    @property
+    def stt(self) -> AsrProgram | None:
+        """The speech-to-text unit."""
+        return first_installed(self.info.asr)
+
+    @property
+    def tts(self) -> TtsProgram | None:
+        """The text-to-speech unit."""
+        return first_installed(self.info.tts)
+
+    @property
+    def wake(self) -> WakeProgram | None:
+        """The wake word unit."""
+        return first_installed(self.info.wake)
+
+    @property
+    def intent(self) -> IntentProgram | None:
+        """The intent unit."""
+        return first_installed(self.info.intent)
+
+
+class NodeConnection:
+    """An open connection; everything it raises is a `NodeError`."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def send(self, message: Eventable) -> None:
+        """Send one message."""
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await async_write_event(message.event(), self._writer)
+        except OSError as err:
+            raise NodeError("connection_lost") from err
+
+    async def receive(self, seconds: float | None = ANSWER_TIMEOUT) -> Event:
+        """Return the next event within `seconds`; an `error` event is raised with its text."""
+        try:
+            async with asyncio.timeout(seconds):
+                event = await async_read_event(self._reader)
+        except TimeoutError as err:
+            raise NodeError("no_answer") from err
+        except (OSError, *_CODEC_ERRORS) as err:
+            raise NodeError("connection_lost") from err
+        if event is None:
+            raise NodeError("connection_lost")
+        if Error.is_type(event.type):
+            error = parse(Error, event)
+            raise NodeError("node_error", text=error.text, code=error.code or "-")
+        return event
+
+    async def answers(self, upload: asyncio.Task[Any]) -> AsyncGenerator[Event]:
+        """Yield events while `upload` runs and after it; the time for an answer counts from its end.
+
+        Ends the upload when it is closed. Raises what the upload raised, but for a broken
+        connection: what the node said before it hung up tells more.
+        """
+        try:
+            while True:
+                yield await self._receive_during(upload)
+        finally:
+            upload.cancel()
+            await asyncio.gather(upload, return_exceptions=True)
+
+    async def _receive_during(self, upload: asyncio.Task[Any]) -> Event:
+        reading = asyncio.create_task(self.receive(None))
+        try:
+            await asyncio.wait((reading, upload), return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done() and (error := upload.exception()):
+                if not isinstance(error, NodeError):
+                    raise error
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                return await reading
+        except TimeoutError as err:
+            raise NodeError("no_answer") from err
+        finally:
+            reading.cancel()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """Where a node is."""
+
+    host: str
+    port: int
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncGenerator[NodeConnection]:
+        """Open a connection; leaving with an error or a cancellation cuts it at once."""
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                reader, writer = await asyncio.open_connection(
+                    self.host, self.port, limit=LINE_LIMIT
+                )
+        except (OSError, ValueError) as err:  # ValueError: a name that cannot be a host name
+            raise NodeError("cannot_connect", host=self.host, port=str(self.port)) from err
+        try:
+            yield NodeConnection(reader, writer)
+        except BaseException:
+            writer.transport.abort()
+            raise
+        finally:
+            writer.close()
+
+    async def describe(self) -> NodeInfo:
+        """Return what the node is; `NodeError` when it cannot be reached or is no node."""
+        async with self.connect() as connection:
+            try:
+                await connection.send(Describe())
+                while not Info.is_type((event := await connection.receive(DESCRIBE_TIMEOUT)).type):
+                    pass
+            except NodeError as err:
+                if err.key == "node_error":
+                    raise
+                raise NodeError("no_description", host=self.host, port=str(self.port)) from err
+            return NodeInfo.from_event(event)

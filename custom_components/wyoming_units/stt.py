@@ -1,0 +1,127 @@
+"""Speech-to-text units as entities."""
+
+import asyncio
+from collections.abc import AsyncIterable
+from contextlib import aclosing
+from typing import override
+
+from wyoming.asr import Transcribe, Transcript
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
+
+from homeassistant.components import stt
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .client import NodeConnection, NodeError, parse
+from .const import LOGGER, SAMPLE_CHANNELS, SAMPLE_RATE, SAMPLE_WIDTH
+from .coordinator import WyomingUnitsConfigEntry
+from .entity import UnitEntity, async_add_unit, spoken_languages
+from .home import async_get_home
+from .speaker import async_area_of_utterance
+
+PARALLEL_UPDATES = 0
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: WyomingUnitsConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the speech-to-text unit of a node."""
+    async_add_unit(entry, async_add_entities, UnitSpeechToText)
+
+
+class UnitSpeechToText(UnitEntity, stt.SpeechToTextEntity):
+    """Sends speech to a unit as it comes, and returns as soon as the unit has the text."""
+
+    unit = "stt"
+    _languages: list[str]
+    _audio_processing: stt.SpeechAudioProcessing
+
+    @callback
+    @override
+    def _refresh(self) -> None:
+        if (program := self.coordinator.data.stt) is not None:
+            self._languages = spoken_languages(program.models)
+            self._audio_processing = stt.SpeechAudioProcessing(
+                requires_external_vad=program.requires_external_vad,
+                prefers_auto_gain_enabled=program.prefers_auto_gain_enabled,
+                prefers_noise_reduction_enabled=program.prefers_noise_reduction_enabled,
+            )
+
+    @property
+    @override
+    def supported_languages(self) -> list[str]:
+        """Return the languages of the unit's models."""
+        return self._languages
+
+    @property
+    @override
+    def supported_formats(self) -> list[stt.AudioFormats]:
+        """Return the containers that the pipeline may send."""
+        return [stt.AudioFormats.WAV]
+
+    @property
+    @override
+    def supported_codecs(self) -> list[stt.AudioCodecs]:
+        """Return the codecs that the pipeline may send."""
+        return [stt.AudioCodecs.PCM]
+
+    @property
+    @override
+    def supported_bit_rates(self) -> list[stt.AudioBitRates]:
+        """Return the sample widths that the pipeline may send."""
+        return [stt.AudioBitRates.BITRATE_16]
+
+    @property
+    @override
+    def supported_sample_rates(self) -> list[stt.AudioSampleRates]:
+        """Return the sample rates that the pipeline may send."""
+        return [stt.AudioSampleRates.SAMPLERATE_16000]
+
+    @property
+    @override
+    def supported_channels(self) -> list[stt.AudioChannels]:
+        """Return the channel counts that the pipeline may send."""
+        return [stt.AudioChannels.CHANNEL_MONO]
+
+    @property
+    @override
+    def audio_processing(self) -> stt.SpeechAudioProcessing:
+        """Return whether the unit finds the end of speech itself, and how it likes its audio."""
+        return self._audio_processing
+
+    @override
+    async def async_process_audio_stream(
+        self, metadata: stt.SpeechMetadata, stream: AsyncIterable[bytes]
+    ) -> stt.SpeechResult:
+        """Return the text of an utterance; a node's failure is an error result."""
+        area = async_area_of_utterance(self.hass, self.entity_id)
+        home = async_get_home(self.hass, metadata.language, area)
+        try:
+            async with self.coordinator.node.connect() as connection:
+                await connection.send(
+                    Transcribe(language=metadata.language, context={"home": home})
+                )
+                text = await _transcribe(connection, stream)
+        except NodeError as err:
+            LOGGER.warning("Speech-to-text of %s failed: %s", self.coordinator.name, err)
+            return stt.SpeechResult(None, stt.SpeechResultState.ERROR)
+        return stt.SpeechResult(text, stt.SpeechResultState.SUCCESS)
+
+
+async def _transcribe(connection: NodeConnection, stream: AsyncIterable[bytes]) -> str:
+    upload = asyncio.create_task(_upload(connection, stream))
+    async with aclosing(connection.answers(upload)) as answers:
+        async for event in answers:
+            if Transcript.is_type(event.type):
+                return parse(Transcript, event).text
+    raise NodeError("connection_lost")
+
+
+async def _upload(connection: NodeConnection, stream: AsyncIterable[bytes]) -> None:
+    sound = {"rate": SAMPLE_RATE, "width": SAMPLE_WIDTH, "channels": SAMPLE_CHANNELS}
+    await connection.send(AudioStart(**sound))
+    async for audio in stream:
+        await connection.send(AudioChunk(audio=audio, **sound))
+    await connection.send(AudioStop())

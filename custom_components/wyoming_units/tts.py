@@ -1,0 +1,164 @@
+"""Text-to-speech units as entities."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
+import struct
+from typing import Any, override
+
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
+from wyoming.tts import (
+    Synthesize,
+    SynthesizeChunk,
+    SynthesizeStart,
+    SynthesizeStop,
+    SynthesizeStopped,
+    SynthesizeVoice,
+)
+
+from homeassistant.components import tts
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import language as language_util
+
+from .client import NodeConnection, NodeError, parse
+from .coordinator import WyomingUnitsConfigEntry
+from .entity import UnitEntity, async_add_unit, spoken_languages
+
+PARALLEL_UPDATES = 0
+
+UNKNOWN_SIZE = 0xFFFFFFFF
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: WyomingUnitsConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the text-to-speech unit of a node."""
+    async_add_unit(entry, async_add_entities, UnitTextToSpeech)
+
+
+class UnitTextToSpeech(UnitEntity, tts.TextToSpeechEntity):
+    """Speaks text while it is still being written."""
+
+    unit = "tts"
+    _attr_supported_options = [tts.ATTR_VOICE]
+    _voices: dict[str, list[tts.Voice]]
+    _streams_text: bool
+
+    @callback
+    @override
+    def _refresh(self) -> None:
+        if (program := self.coordinator.data.tts) is None:
+            return
+        self._streams_text = program.supports_synthesize_streaming
+        languages = spoken_languages(program.voices)
+        self._voices = {
+            language: [
+                tts.Voice(voice_id=voice.name, name=voice.description or voice.name)
+                for voice in program.voices
+                if voice.installed and language in voice.languages
+            ]
+            for language in languages
+        }
+        config = self.coordinator.hass.config
+        fitting = language_util.matches(config.language, languages, country=config.country)
+        self._attr_supported_languages = languages
+        self._attr_default_language = (fitting or languages or [config.language])[0]
+
+    @callback
+    @override
+    def async_get_supported_voices(self, language: str) -> list[tts.Voice] | None:
+        """Return the voices for a language."""
+        return self._voices.get(language)
+
+    @override
+    def async_supports_streaming_input(self) -> bool:
+        """Return whether the unit begins to speak before it has the whole text."""
+        return self._streams_text
+
+    @override
+    async def async_stream_tts_audio(self, request: tts.TTSAudioRequest) -> tts.TTSAudioResponse:
+        """Return the speech for text that is still being written, as a WAV without an end."""
+        return tts.TTSAudioResponse("wav", self._wav_stream(request))
+
+    async def _wav_stream(self, request: tts.TTSAudioRequest) -> AsyncGenerator[bytes]:
+        header_sent = False
+        voice = _voice(request.language, request.options)
+        async with self.coordinator.node.connect() as connection:
+            upload = _send_stream(connection, request.message_gen, voice)
+            async with aclosing(_audio(connection, upload, SynthesizeStopped)) as chunks:
+                async for chunk in chunks:
+                    if not header_sent:
+                        header_sent = True
+                        yield _wav_header(chunk, UNKNOWN_SIZE)
+                    yield chunk.audio
+
+    @override
+    async def async_get_tts_audio(
+        self, message: str, language: str, options: dict[str, Any]
+    ) -> tts.TtsAudioType:
+        """Return the speech for a whole text as a WAV file."""
+        voice = _voice(language, options)
+        async with self.coordinator.node.connect() as connection:
+            upload = connection.send(Synthesize(text=message, voice=voice))
+            async with aclosing(_audio(connection, upload, AudioStop)) as stream:
+                chunks = [chunk async for chunk in stream]
+        if not chunks:
+            return None, None
+        audio = b"".join(chunk.audio for chunk in chunks)
+        return "wav", _wav_header(chunks[0], len(audio)) + audio
+
+
+def _voice(language: str, options: dict[str, Any]) -> SynthesizeVoice:
+    """Return the voice that was asked for, or else leave it to the unit to find one."""
+    if name := options.get(tts.ATTR_VOICE):
+        return SynthesizeVoice(name=name)
+    return SynthesizeVoice(language=language)
+
+
+async def _send_stream(
+    connection: NodeConnection, message: AsyncGenerator[str], voice: SynthesizeVoice
+) -> None:
+    text = ""
+    await connection.send(SynthesizeStart(voice=voice))
+    async for part in message:
+        text += part
+        await connection.send(SynthesizeChunk(text=part))
+    # For units that cannot stream; all others ignore it between start and stop.
+    await connection.send(Synthesize(text=text, voice=voice))
+    await connection.send(SynthesizeStop())
+
+
+async def _audio(
+    connection: NodeConnection,
+    upload: Coroutine[Any, Any, None],
+    end: type[AudioStop | SynthesizeStopped],
+) -> AsyncGenerator[AudioChunk]:
+    """Yield the audio of one request up to its `end` event; all chunks have one format."""
+    task = asyncio.create_task(upload)
+    sound: AudioStart | None = None
+    async with aclosing(connection.answers(task)) as answers:
+        async for event in answers:
+            if end.is_type(event.type):
+                return
+            if AudioStart.is_type(event.type) and sound is None:
+                sound = parse(AudioStart, event)
+            elif AudioChunk.is_type(event.type):
+                yield parse(AudioChunk, event)
+
+
+def _wav_header(sound: AudioChunk, size: int) -> bytes:
+    """Return the 44 bytes in front of `size` bytes of PCM; readers take the largest for endless."""
+    frame = sound.width * sound.channels
+    riff_size = UNKNOWN_SIZE if size == UNKNOWN_SIZE else size + 36
+    form = struct.pack("<HHIIHH", 1, sound.channels, sound.rate, sound.rate * frame, frame, sound.width * 8)
+    return b"".join(
+        (
+            struct.pack("<4sI4s", b"RIFF", riff_size, b"WAVE"),
+            struct.pack("<4sI", b"fmt ", len(form)),
+            form,
+            struct.pack("<4sI", b"data", size),
+        )
+    )

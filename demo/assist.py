@@ -1,0 +1,62 @@
+"""The way a user takes: the discovered node, its setup dialogue, the pipeline it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from demo.api import Api
+from demo.processes import DemoError
+
+DOMAIN = "wyoming_units"
+_FLOWS = "/api/config/config_entries/flow"
+_FOUND_SECONDS = 30.0
+
+
+async def discovered(api: Api, node_id: str) -> str:
+    """Return the flow that zeroconf has started for a node, as soon as it is there."""
+    try:
+        async with asyncio.timeout(_FOUND_SECONDS):
+            while True:
+                for flow in await api.call("config_entries/flow/progress"):
+                    if flow["handler"] == DOMAIN and flow["context"].get("unique_id") == node_id:
+                        return str(flow["flow_id"])
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        raise DemoError(
+            f"zeroconf did not find the node within {_FOUND_SECONDS:.0f} s;"
+            " does a firewall block multicast (UDP 5353)?"
+        ) from None
+
+
+async def set_up(api: Api, flow_id: str) -> str:
+    """Say yes to every step of a setup flow; return the id of the config entry."""
+    step = await api.get(f"{_FLOWS}/{flow_id}")
+    while step["type"] == "form":
+        step = await api.post(f"{_FLOWS}/{flow_id}", _agree(step))
+    if step["type"] != "create_entry":
+        raise DemoError(f"the integration's setup ended with {step.get('reason', step['type'])}")
+    return str(step["result"]["entry_id"])
+
+
+def _agree(step: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the suggested answers of a form; `DemoError` when it shows an error."""
+    if step["errors"]:
+        raise DemoError(f"the integration's setup says {', '.join(step['errors'].values())}")
+    return {
+        field["name"]: True if field.get("type") == "boolean" else field["default"]
+        for field in step["data_schema"]
+        if field.get("type") == "boolean" or "default" in field
+    }
+
+
+async def pipeline_of(api: Api, entry_id: str) -> Mapping[str, Any]:
+    """Return the Assist pipeline that hears and speaks through the entities of a config entry."""
+    entities = await api.call("config/entity_registry/list")
+    ours = {entity["entity_id"] for entity in entities if entity["config_entry_id"] == entry_id}
+    pipelines = (await api.call("assist_pipeline/pipeline/list"))["pipelines"]
+    for pipeline in pipelines:
+        if {pipeline["stt_engine"], pipeline["tts_engine"]} <= ours:
+            return dict(pipeline)
+    raise DemoError("the setup left no Assist pipeline with this node's units")

@@ -1,0 +1,86 @@
+"""What the reader sees: steps with their seconds, then the turn as a timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from demo.turn import Turn
+
+_BAR = 28
+
+
+class Step:
+    """A step in progress; what it found is told at its end."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class Report:
+    """Writes to the terminal, or plain lines to anything else."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
+
+    def say(self, text: str = "") -> None:
+        """Write a line; rich markup is read."""
+        self._console.print(text)
+
+    @contextmanager
+    def step(self, text: str) -> Iterator[Step]:
+        """Show `text` with the elapsed seconds while inside, then the step's text with all of them."""
+        step = Step(text)
+        began = perf_counter()
+        with self._progress(text):
+            yield step
+        seconds = f"{perf_counter() - began:.1f} s"
+        self._console.print(f"[green]✓[/] {step.text} [dim]({seconds})[/]", soft_wrap=True)
+
+    @contextmanager
+    def _progress(self, text: str) -> Iterator[None]:
+        if not self._console.is_terminal:
+            self._console.print(f"  {text} …", soft_wrap=True)
+            yield
+            return
+        columns = (SpinnerColumn(), TextColumn("{task.description} …"), TimeElapsedColumn())
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            progress.add_task(text)
+            yield
+
+    def timeline(self, turn: Turn) -> None:
+        """Show a turn: what happened when, counted from the end of speech."""
+        longest = max(*turn.timings_ms.values(), 1.0)
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=True, header_style="dim")
+        table.add_column("after speech", justify="right")
+        table.add_column("stage", justify="right")
+        table.add_column("")
+        table.add_column("moment")
+        table.add_column("")
+        before = 0.0
+        for name, moment in turn.timings_ms.items():
+            label, detail = _describe(name, turn)
+            start, end = (round(max(0.0, ms) / longest * _BAR) for ms in (before, moment))
+            bar = Text(" " * start + "━" * max(end - start, 1), style="cyan")
+            table.add_row(f"{moment:.0f} ms", f"+{moment - before:.0f}", bar, label, detail)
+            before = moment
+        self._console.print(table)
+
+
+def _describe(moment: str, turn: Turn) -> tuple[str, str]:
+    """Return the name of a moment and what it brought."""
+    return {
+        "end_of_turn": ("end of turn", "the unit heard that the speaker has finished"),
+        "transcript": ("transcript", f"“{turn.transcript}”"),
+        "state": ("state", f"{turn.entity}: {turn.state_before} → [bold]{turn.state_after}[/]"),
+        "intent": ("intent", turn.intent),
+        "reply": ("reply", f"“{turn.reply}”"),
+        "first_audio": ("first audio", "the first bytes of the spoken reply"),
+        "last_audio": ("last audio", f"{turn.audio_seconds:.2f} s of speech"),
+    }[moment]

@@ -1,0 +1,174 @@
+"""One spoken turn through Home Assistant's own `assist_pipeline/run`, with the time of everything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from demo.api import Api, Arrival
+from demo.processes import DemoError
+from demo.speech import RATE, Speech, decode
+
+_CHUNK = RATE // 50
+_CHUNK_SECONDS = _CHUNK / RATE
+_PATIENCE = 20.0
+"""Seconds of silence after which a pipeline that heard no end of the turn is given up."""
+_STATE_SECONDS = 5.0
+
+
+@dataclass(kw_only=True)
+class Turn:
+    """What happened."""
+
+    transcript: str = ""
+    intent: str = ""
+    entity: str = ""
+    """Name of what changed."""
+    state_before: str = ""
+    state_after: str = ""
+    reply: str = ""
+    audio_seconds: float = 0.0
+    """Length of the spoken reply."""
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    """Milliseconds from the end of speech, by moment."""
+
+    @property
+    def done(self) -> bool:
+        """Return whether the home changed and a spoken reply came."""
+        return self.state_before != self.state_after and self.audio_seconds > 0
+
+
+class _Microphone:
+    """Sends speech at the pace it is spoken, then silence, until stopped."""
+
+    def __init__(self, api: Api, speech: Speech, handler: int) -> None:
+        self._api = api
+        self._speech = speech
+        self._prefix = bytes([handler])
+        self._start = asyncio.get_running_loop().time()
+        self.end_of_speech = self._start + speech.end
+        self._task = asyncio.create_task(self._send())
+
+    async def _send(self) -> None:
+        loop = asyncio.get_running_loop()
+        silence = np.zeros(int(_PATIENCE * RATE), dtype=np.int16)
+        samples = np.concatenate((self._speech.samples, silence)).astype("<i2")
+        for index in range(len(samples) // _CHUNK):
+            # A microphone has a chunk once it is over; by the clock, so that delays do not add up.
+            await asyncio.sleep(self._start + (index + 1) * _CHUNK_SECONDS - loop.time())
+            chunk = samples[index * _CHUNK : (index + 1) * _CHUNK]
+            await self._api.send_bytes(self._prefix + chunk.tobytes())
+
+    async def stop(self) -> None:
+        """Say that no more audio comes."""
+        if not self._task.done():
+            self._task.cancel()
+            await self._api.send_bytes(self._prefix)
+
+
+async def run_turn(api: Api, pipeline: str, device: str, speech: Speech) -> Turn:
+    """Speak to the pipeline on behalf of `device` and return what came of it."""
+    turn = Turn()
+    changes = await api.subscribe("subscribe_events", event_type="state_changed")
+    events = await api.subscribe(
+        "assist_pipeline/run",
+        start_stage="stt",
+        end_stage="tts",
+        input={"sample_rate": RATE},
+        pipeline=pipeline,
+        device_id=device,
+    )
+    started = await _next(events, "run-start")
+    await _next(events, "stt-start")
+    microphone = _Microphone(api, speech, started.event["data"]["runner_data"]["stt_binary_handler_id"])
+    moments: dict[str, float] = {}
+    try:
+        heard = await _next(events, "stt-end", patience=_PATIENCE + len(speech.samples) / RATE)
+    finally:
+        await microphone.stop()
+    moments["transcript"] = heard.time
+    turn.transcript = heard.event["data"]["stt_output"]["text"]
+    understood = await _next(events, "intent-end")
+    moments["intent"] = understood.time
+    response = understood.event["data"]["intent_output"]["response"]
+    turn.reply = response["speech"].get("plain", {}).get("speech", "")
+    replied = await _next(events, "tts-end")
+    moments["reply"] = replied.time
+    await _listen(api, replied.event["data"]["tts_output"]["url"], turn, moments)
+    await _watch(changes, response["data"].get("success", []), turn, moments)
+    turn.timings_ms = {
+        name: round((moment - microphone.end_of_speech) * 1000, 1)
+        for name, moment in sorted(moments.items(), key=lambda item: item[1])
+    }
+    turn.intent = await _intent(api, turn.transcript, device)
+    return turn
+
+
+async def _next(events: asyncio.Queue[Arrival], kind: str, patience: float = 30.0) -> Arrival:
+    """Return the next event of a kind; `DemoError` for the pipeline's own `error`."""
+    while True:
+        try:
+            arrival = await asyncio.wait_for(events.get(), patience)
+        except TimeoutError:
+            raise DemoError(f"no {kind} from the pipeline within {patience:.0f} s") from None
+        data = arrival.event["data"] or {}
+        if arrival.event["type"] == "error":
+            raise DemoError(f"the pipeline failed: {data['message']} ({data['code']})")
+        if arrival.event["type"] == kind:
+            return arrival
+
+
+async def _listen(api: Api, path: str, turn: Turn, moments: dict[str, float]) -> None:
+    """Fetch the reply as a speaker does and measure it."""
+    clock = asyncio.get_running_loop().time
+    audio = bytearray()
+    async with api.download(path) as response:
+        if not response.ok:
+            raise DemoError(f"Home Assistant has no audio of the reply ({response.status})")
+        async for data in response.content.iter_any():
+            moments.setdefault("first_audio", clock())
+            audio += data
+    moments["last_audio"] = clock()
+    samples, rate = await asyncio.to_thread(decode, BytesIO(audio))
+    turn.audio_seconds = round(len(samples) / rate, 3)
+
+
+async def _watch(
+    changes: asyncio.Queue[Arrival],
+    targets: list[Mapping[str, Any]],
+    turn: Turn,
+    moments: dict[str, float],
+) -> None:
+    """Note the first change of state among the targets of the intent."""
+    ids = {target["id"] for target in targets if target["type"] == "entity"}
+    try:
+        async with asyncio.timeout(_STATE_SECONDS if ids else 0):
+            while True:
+                arrival = await changes.get()
+                data = arrival.event["data"]
+                before, after = data["old_state"], data["new_state"]
+                if data["entity_id"] in ids and before and after and before["state"] != after["state"]:
+                    break
+    except TimeoutError:
+        return
+    moments["state"] = arrival.time
+    turn.entity = after["attributes"].get("friendly_name", data["entity_id"])
+    turn.state_before, turn.state_after = before["state"], after["state"]
+
+
+async def _intent(api: Api, transcript: str, device: str) -> str:
+    """Return the name of the intent that Home Assistant's agent sees in a sentence."""
+    answer = await api.call(
+        "conversation/agent/homeassistant/debug",
+        sentences=[transcript],
+        language="en",
+        device_id=device,
+    )
+    result = answer["results"][0] or {}
+    name: str = result.get("intent", {}).get("name", "")
+    return name

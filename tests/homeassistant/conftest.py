@@ -1,0 +1,3 @@
+"""What holds for all tests of the integration inside a real Home Assistant core."""
+
+from .ha_2026_11_compat import *  # noqa: F403

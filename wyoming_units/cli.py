@@ -1,0 +1,270 @@
+"""`wyoming-units`: serve units, and talk to them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from wyoming_units import __version__
+from wyoming_units.config import load_config, read_home
+from wyoming_units.dialog.player import play
+from wyoming_units.dialog.stages import recognize, synthesize, transcribe
+from wyoming_units.dialog.wav import Wav, read_wav, write_wav
+from wyoming_units.doctor import examine
+from wyoming_units.errors import BadRequest, UnitError
+from wyoming_units.node import Node
+from wyoming_units.wire.client import Client
+from wyoming_units.wire.discovery import find_nodes
+
+# Before any engine library is imported: they phone home otherwise.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+_OUT = Console()
+_ERR = Console(stderr=True)
+
+Uri = Annotated[str | None, typer.Option(help="Node to ask; default: the first found, else one for this call.")]
+HomeFile = Annotated[Path | None, typer.Option("--home", help="YAML in the shape of context.home.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, a summary last.")]
+Language = Annotated[str | None, typer.Option(help="Language code, such as en or de.")]
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 1 failed, 2 wrong use."""
+    try:
+        app()
+    except BadRequest as err:
+        _fail(err, 2)
+    except UnitError as err:
+        _fail(err, 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.command()
+def serve(
+    config: Annotated[Path | None, typer.Option(help="Settings file, node.yaml.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name shown in Home Assistant.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the node keeps its id.")] = None,
+    unit: Annotated[list[str] | None, typer.Option(help="KIND or KIND=ENGINE; repeatable.")] = None,
+    advertise: Annotated[
+        list[str] | None, typer.Option(help="units, wyoming; repeatable. 'none' is silent.")
+    ] = None,
+    home: HomeFile = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Serve units until Ctrl-C or SIGTERM."""
+    logging.basicConfig(
+        level=log_level.upper(),
+        format="%(message)s",
+        handlers=[RichHandler(console=_ERR, show_path=False)],
+    )
+    settings = load_config(
+        config,
+        name=name,
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        units=unit or None,
+        advertise=[] if advertise == ["none"] else advertise or None,
+        home=home,
+    )
+    asyncio.run(_serve(Node(settings)))
+
+
+async def _serve(node: Node) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with node:
+        _OUT.print(f"{node.config.name} is at tcp://{node.config.host}:{node.port}", soft_wrap=True)
+        await stop.wait()
+
+
+@app.command()
+def say(
+    text: str,
+    uri: Uri = None,
+    voice: Annotated[str | None, typer.Option(help="Name of a voice.")] = None,
+    language: Language = None,
+    out: Annotated[Path | None, typer.Option(help="WAV file to write; default: play it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Speak TEXT."""
+
+    async def run() -> None:
+        async with _client(uri) as client:
+            began = perf_counter()
+            first = began
+            chunks = []
+            async for chunk in synthesize(client, text, voice=voice, language=language):
+                first = first if chunks else perf_counter()
+                chunks.append(chunk)
+            done = perf_counter()
+        if not chunks:
+            raise BadRequest("the text has nothing that can be spoken")
+        audio = b"".join(chunk.audio for chunk in chunks)
+        head = chunks[0]
+        wav = Wav(rate=head.rate, width=head.width, channels=head.channels, audio=audio)
+        if as_json:
+            timings = {"first_chunk": _ms(first - began), "total": _ms(done - began)}
+            _summary(audio_seconds=round(wav.seconds, 3), timings_ms=timings)
+        if out is not None:
+            write_wav(out, wav)
+        elif not as_json:
+            await play(wav)
+
+    asyncio.run(run())
+
+
+@app.command()
+def hear(
+    files: Annotated[list[Path], typer.Argument(help="WAV files.")],
+    uri: Uri = None,
+    model: Annotated[str | None, typer.Option(help="Name of a model.")] = None,
+    language: Language = None,
+    home: HomeFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print what is said in FILES."""
+
+    async def run() -> None:
+        known = _home(home)
+        seconds, spent = 0.0, 0.0
+        async with _client(uri) as client:
+            for path in files:
+                wav = await asyncio.to_thread(read_wav, path)
+                began = perf_counter()
+                heard = await transcribe(client, wav, model=model, language=language, home=known)
+                seconds += wav.seconds
+                spent += perf_counter() - began
+                if as_json:
+                    _line("transcript", file=str(path), text=heard.text, timings_ms=heard.timing)
+                else:
+                    _OUT.print(heard.text, markup=False, highlight=False)
+        if as_json:
+            rtf = round(spent / seconds, 4) if seconds else None
+            timings = {"total": _ms(spent)}
+            _summary(files=len(files), audio_seconds=round(seconds, 3), rtf=rtf, timings_ms=timings)
+
+    asyncio.run(run())
+
+
+@app.command()
+def ask(
+    text: Annotated[str | None, typer.Argument(help="A sentence.")] = None,
+    wav: Annotated[Path | None, typer.Option(help="A spoken sentence instead of a text.")] = None,
+    uri: Uri = None,
+    language: Language = None,
+    home: HomeFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the intent of a sentence."""
+    if (text is None) == (wav is None):
+        raise BadRequest("give either TEXT or --wav FILE")
+
+    async def run() -> None:
+        known = _home(home)
+        timings: dict[str, float] = {}
+        async with _client(uri) as client:
+            sentence = text or ""
+            began = perf_counter()
+            if wav is not None:
+                audio = await asyncio.to_thread(read_wav, wav)
+                sentence = (await transcribe(client, audio, language=language, home=known)).text
+                timings["stt"] = _ms(perf_counter() - began)
+            asked = perf_counter()
+            understood = await recognize(client, sentence, language=language, home=known)
+            timings["intent"] = _ms(perf_counter() - asked)
+            timings["total"] = _ms(perf_counter() - began)
+        for intent in understood.intents:
+            slots = {entity.name: entity.value for entity in intent.entities}
+            if as_json:
+                _line("intent", text=sentence, name=intent.name, slots=slots)
+            else:
+                _OUT.print(intent.name, json.dumps(slots, ensure_ascii=False), markup=False)
+        if as_json:
+            _summary(text=sentence, intents=len(understood.intents), timings_ms=timings)
+        if not understood.intents:
+            raise UnitError(f"not understood: {sentence!r}")
+
+    asyncio.run(run())
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Look at what this machine can run and what is on the network."""
+    findings = asyncio.run(examine())
+    for finding in findings:
+        if as_json:
+            _line("finding", ok=finding.ok, what=finding.what, detail=finding.detail)
+        else:
+            mark = "[green]ok  [/]" if finding.ok else "[red]fail[/]"
+            _OUT.print(mark, f"[bold]{finding.what}[/]", finding.detail, soft_wrap=True)
+    failed = sum(not finding.ok for finding in findings)
+    if as_json:
+        _summary(findings=len(findings), failed=failed, timings_ms={})
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Local voice AI for Home Assistant, spoken over the Wyoming protocol."""
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@asynccontextmanager
+async def _client(uri: str | None) -> AsyncIterator[Client]:
+    """Connect to the given node, else to the first one found, else to one started for this call."""
+    if uri is None and (found := await find_nodes(timeout=1.0, most=1)):
+        uri = found[0].uri
+    if uri is not None:
+        async with Client(uri) as client:
+            yield client
+        return
+    with TemporaryDirectory() as folder:
+        settings = load_config(data_dir=folder, host="127.0.0.1", port=0, advertise=[])
+        async with Node(settings) as node, Client(f"tcp://127.0.0.1:{node.port}") as client:
+            yield client
+
+
+def _home(path: Path | None) -> dict[str, Any] | None:
+    """Return the home of a YAML file as `context.home`; `BadRequest`."""
+    return None if path is None else read_home(path).as_dict()
+
+
+def _line(kind: str, **values: object) -> None:
+    print(json.dumps({"type": kind, **values}, ensure_ascii=False), flush=True)
+
+
+def _summary(**values: object) -> None:
+    _line("summary", **values)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)
+
+
+def _fail(error: UnitError, code: int) -> None:
+    _ERR.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(code)

@@ -1,0 +1,87 @@
+"""Settings of a node: `node.yaml`, each key with an environment twin `WYOMING_UNITS_<KEY>`."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from wyoming_units.errors import BadRequest
+from wyoming_units.speech.home import Home
+from wyoming_units.wire.client import DEFAULT_PORT
+
+
+def _data_folder() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "wyoming-units"
+
+
+class NodeConfig(BaseSettings):
+    """What a node is called, where it listens and what it runs."""
+
+    model_config = SettingsConfigDict(env_prefix="WYOMING_UNITS_", extra="forbid", frozen=True)
+
+    name: str = Field(default_factory=lambda: f"Wyoming Units on {socket.gethostname()}")
+    """Shown in Home Assistant."""
+    data_dir: Path = Field(default_factory=_data_folder)
+    """Holds the node's id."""
+    host: str = "0.0.0.0"
+    """Address to listen on; the default is every IPv4 interface."""
+    port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
+    """TCP port; 0 lets the system choose."""
+    units: list[str] = []
+    """`KIND` or `KIND=ENGINE`; empty: every unit whose engine is installed."""
+    advertise: list[Literal["units", "wyoming"]] = ["units"]
+    """Zeroconf types to announce."""
+    home: Path | None = None
+    """YAML in the shape of `context.home`, for clients that send none."""
+
+
+def load_config(path: Path | None = None, **overrides: Any) -> NodeConfig:
+    """Return the settings: overrides, then environment, then file; `BadRequest` says what is wrong."""
+
+    class FromFile(NodeConfig):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (
+                init_settings,
+                env_settings,
+                YamlConfigSettingsSource(settings_cls, yaml_file=path),
+            )
+
+    if path is not None and not path.is_file():
+        raise BadRequest(f"there is no settings file {path}")
+    given = {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return FromFile(**given)
+    except ValidationError as err:
+        first = err.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadRequest(f"setting {where}: {first['msg']}") from None
+
+
+def read_home(path: Path) -> Home:
+    """Return the home of a YAML file in the shape of `context.home`; `BadRequest`."""
+    try:
+        return Home.from_dict(yaml.safe_load(path.read_text("utf-8")))
+    except OSError as err:
+        raise BadRequest(f"cannot read the home file {path}: {err.strerror}") from err
+    except (yaml.YAMLError, UnicodeDecodeError) as err:
+        raise BadRequest(f"the home file {path} is no YAML") from err

@@ -1,0 +1,104 @@
+"""The stages of a turn: each sends one request to a unit and returns what it answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from wyoming.asr import Transcribe, Transcript
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
+from wyoming.intent import Intent, IntentsStop, NotRecognized
+from wyoming.tts import Synthesize, SynthesizeVoice
+
+from wyoming_units.dialog.wav import CHUNK_SECONDS, Wav
+from wyoming_units.wire.client import Client
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """A transcript."""
+
+    text: str
+    timing: Mapping[str, float] = field(default_factory=dict)
+    """Milliseconds by stage, as the unit measured them."""
+    rtf: float | None = None
+    """Time of recognition per second of audio."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Understood:
+    """The intents of a sentence; none when it was not understood."""
+
+    intents: tuple[Intent, ...]
+    timing: Mapping[str, float] = field(default_factory=dict)
+
+
+async def transcribe(
+    client: Client,
+    wav: Wav,
+    *,
+    model: str | None = None,
+    language: str | None = None,
+    home: Mapping[str, Any] | None = None,
+    realtime: bool = False,
+) -> Heard:
+    """Send audio, as fast as it is taken or in real time, and return the transcript."""
+    context = {"home": dict(home)} if home else None
+    await client.send(Transcribe(name=model, language=language, context=context))
+    sending = asyncio.create_task(_send_audio(client, wav, realtime))
+    try:
+        while True:
+            event = await client.receive()
+            if Transcript.is_type(event.type):
+                break
+    finally:
+        # The unit may have heard the end of the turn before the end of the audio.
+        sending.cancel()
+    context = event.data.get("context") or {}
+    return Heard(
+        text=Transcript.from_event(event).text,
+        timing=context.get("timing", {}),
+        rtf=context.get("rtf"),
+    )
+
+
+async def _send_audio(client: Client, wav: Wav, realtime: bool) -> None:
+    audio_format = {"rate": wav.rate, "width": wav.width, "channels": wav.channels}
+    await client.send(AudioStart(**audio_format))
+    for chunk in wav.chunks():
+        await client.send(AudioChunk(**audio_format, audio=chunk))
+        if realtime:
+            await asyncio.sleep(CHUNK_SECONDS)
+    await client.send(AudioStop())
+
+
+async def recognize(
+    client: Client, text: str, *, language: str | None = None, home: Mapping[str, Any] | None = None
+) -> Understood:
+    """Send a sentence and return its intents."""
+    context = {"home": dict(home)} if home else None
+    await client.send(Transcript(text=text, language=language, context=context))
+    intents: list[Intent] = []
+    while True:
+        event = await client.receive()
+        if Intent.is_type(event.type):
+            intents.append(Intent.from_event(event))
+        elif NotRecognized.is_type(event.type) or IntentsStop.is_type(event.type):
+            told = intents[0].context if intents else NotRecognized.from_event(event).context
+            return Understood(intents=tuple(intents), timing=(told or {}).get("timing", {}))
+
+
+async def synthesize(
+    client: Client, text: str, *, voice: str | None = None, language: str | None = None
+) -> AsyncIterator[AudioChunk]:
+    """Send a text and yield its audio as it comes; a text without words yields nothing."""
+    wanted = SynthesizeVoice(name=voice, language=language) if voice or language else None
+    await client.send(Synthesize(text=text, voice=wanted))
+    while True:
+        event = await client.receive()
+        if AudioChunk.is_type(event.type):
+            yield AudioChunk.from_event(event)
+        elif AudioStop.is_type(event.type):
+            return

@@ -1,0 +1,93 @@
+"""What this machine can run and what is on the network."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from wyoming_units import __version__
+from wyoming_units.config import NodeConfig, load_config
+from wyoming_units.engines import ENGINES, create_engine
+from wyoming_units.errors import UnitError
+from wyoming_units.wire.client import Client
+from wyoming_units.wire.discovery import FoundNode, advertised_addresses, find_nodes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    ok: bool
+    what: str
+    detail: str
+
+
+async def examine() -> list[Finding]:
+    """Return all findings; nothing is changed."""
+    settings = load_config()
+    findings = [
+        Finding(
+            ok=True,
+            what="wyoming-units",
+            detail=f"{__version__} on Python {platform.python_version()}, {platform.machine()}",
+        )
+    ]
+    for name in ENGINES:
+        findings.append(await asyncio.to_thread(_engine, name))
+    findings += [await _port(settings), _addresses(settings)]
+    nodes = await find_nodes()
+    findings += [await _node(node) for node in nodes]
+    if not nodes:
+        findings.append(Finding(ok=True, what="network", detail="no node announces itself"))
+    return findings
+
+
+def _engine(name: str) -> Finding:
+    """Load an engine for real; one that is not installed is no fault."""
+    row = ENGINES[name]
+    what = f"{row.kind}: {name}"
+    if row.missing:
+        hint = f"not installed; pip install 'wyoming-units[{row.extra}]'"
+        return Finding(ok=True, what=what, detail=hint)
+    try:
+        engine = create_engine(name)
+        engine.load()
+        detail = f"{engine.info.version}, {len(engine.info.models)} models"
+        engine.close()
+    except (UnitError, OSError, ImportError) as err:
+        return Finding(ok=False, what=what, detail=str(err))
+    return Finding(ok=True, what=what, detail=detail)
+
+
+async def _port(settings: NodeConfig) -> Finding:
+    what = f"port {settings.port}"
+    try:
+        server = await asyncio.start_server(lambda r, w: w.close(), settings.host, settings.port)
+    except OSError as err:
+        return Finding(ok=False, what=what, detail=f"cannot be opened: {err.strerror or err}")
+    server.close()
+    return Finding(ok=True, what=what, detail="is free")
+
+
+def _addresses(settings: NodeConfig) -> Finding:
+    addresses = advertised_addresses(settings.host)
+    detail = ", ".join(map(str, addresses)) or "no address that others could use"
+    return Finding(ok=bool(addresses), what="announced addresses", detail=detail)
+
+
+async def _node(node: FoundNode) -> Finding:
+    what = f"node {node.name}"
+    try:
+        async with Client(node.uri, connect_timeout=2, read_timeout=2) as client:
+            info = await client.info()
+    except UnitError as err:
+        return Finding(ok=False, what=what, detail=f"{node.uri}: {err}")
+    return Finding(ok=True, what=what, detail=f"{node.uri}: {', '.join(_programs(info))}")
+
+
+def _programs(info: dict[str, object]) -> Iterator[str]:
+    for domain, programs in info.items():
+        if isinstance(programs, list) and programs:
+            yield f"{domain} ({', '.join(program['name'] for program in programs)})"

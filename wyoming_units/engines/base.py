@@ -1,0 +1,226 @@
+"""What an engine is: small protocols with blocking calls, numpy in, plain dataclasses out.
+
+Engines know nothing of Wyoming. A constructor is cheap (no weights, no heavy import), so `info` can be
+told before `load` has run. Every other call may block and runs in a worker thread. Failures are raised
+from `wyoming_units.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wyoming_units.speech.home import Home
+
+RATE = 16_000
+"""Sample rate of all audio that goes into an engine, in Hz."""
+
+Audio = NDArray[np.float32]
+"""Mono samples in [-1, 1], shape (n,)."""
+
+Emit = Callable[[Audio], bool]
+"""Takes a piece of audio; False means that nobody wants more and the engine must return."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribution:
+    """Who made an engine or a model."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """One model, voice or wake word that an engine offers."""
+
+    name: str
+    """Stable name that clients ask for."""
+    languages: tuple[str, ...]
+    """BCP 47 codes, both short ("en") and regional ("en-US") where the engine serves both."""
+    description: str
+    attribution: Attribution
+    version: str | None = None
+    phrase: str | None = None
+    """What to say; wake words only."""
+    rate: int = RATE
+    """Sample rate of the audio it makes, in Hz; voices only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineInfo:
+    """What an engine is and can do; `Info` on the wire is generated from it."""
+
+    name: str
+    description: str
+    version: str
+    attribution: Attribution
+    models: tuple[Model, ...]
+    streams_partials: bool = False
+    """A recogniser that gives text while audio is still coming."""
+    parallel: int = 1
+    """How many calls may run at the same time in different threads."""
+
+
+class Engine(Protocol):
+    """Life of every engine."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """Return what this engine is; cheap, also before `load`."""
+
+    def load(self) -> None:
+        """Load weights; called once, before any request."""
+
+    def close(self) -> None:
+        """Free everything; no call may follow."""
+
+
+# -- wake word
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wake:
+    """A wake word was heard."""
+
+    name: str
+    at: float
+    """Seconds from the start of the stream to the end of the word."""
+
+
+class WakeStream(Protocol):
+    """Listens to one stream of audio."""
+
+    def feed(self, samples: Audio) -> Sequence[Wake]:
+        """Take the next samples (any length) and return the words that ended in them."""
+
+    def close(self) -> None:
+        """Give back what the stream holds."""
+
+
+class WakeDetector(Engine, Protocol):
+    """Finds wake words."""
+
+    def start(self, names: Sequence[str]) -> WakeStream:
+        """Listen for `names` (all models when empty); `UnknownWakeWord` if one is not known."""
+
+
+# -- voice activity
+
+
+class VoiceStream(Protocol):
+    """Judges one stream of audio."""
+
+    def feed(self, samples: Audio) -> Sequence[float]:
+        """Take the next samples (any length); return P(speech) in [0, 1] per finished frame."""
+
+    def close(self) -> None:
+        """Give back what the stream holds."""
+
+
+class VoiceDetector(Engine, Protocol):
+    """Tells speech from everything else."""
+
+    frame: int
+    """Samples per frame."""
+
+    def start(self) -> VoiceStream:
+        """Judge a new stream."""
+
+
+# -- speech to text
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecognitionRequest:
+    """What to recognise an utterance with."""
+
+    model: str | None = None
+    language: str | None = None
+    home: Home | None = None
+    """Names that the speaker may use; an engine with a closed grammar needs it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recognition:
+    """The text of an utterance; empty text means that nothing was understood."""
+
+    text: str
+    confidence: float | None = None
+    """In [0, 1] where the engine has one."""
+
+
+class RecognitionStream(Protocol):
+    """Recognises one utterance."""
+
+    def feed(self, samples: Audio) -> str | None:
+        """Take the next samples; return the text so far where the engine gives partials."""
+
+    def finish(self) -> Recognition:
+        """Return the final text; no `feed` may follow."""
+
+    def close(self) -> None:
+        """Give back what the stream holds, finished or not."""
+
+
+class Recognizer(Engine, Protocol):
+    """Turns speech into text."""
+
+    def start(self, request: RecognitionRequest) -> RecognitionStream:
+        """Begin an utterance; `UnknownModel` for a model or language that it does not have."""
+
+
+# -- text to speech
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisRequest:
+    """One piece of text, a sentence or so, to be spoken."""
+
+    text: str
+    voice: str | None = None
+    """Name of a model of the engine; None picks one by `language`."""
+    language: str | None = None
+
+
+class Synthesizer(Engine, Protocol):
+    """Turns text into speech."""
+
+    def voice(self, name: str | None, language: str | None) -> Model:
+        """Return the voice that would speak; `UnknownVoice` where there is none."""
+
+    def synthesize(self, request: SynthesisRequest, emit: Emit) -> None:
+        """Speak at the voice's rate, calling `emit` for each piece as soon as it is made."""
+
+
+# -- intent
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntentRequest:
+    """A sentence and the home that it is about."""
+
+    text: str
+    language: str | None = None
+    home: Home | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntentMatch:
+    """The intent of a sentence."""
+
+    name: str
+    slots: Mapping[str, Any] = field(default_factory=dict)
+    response: str | None = None
+    """Jinja template of the reply (`slots`, `state`, `query`), to be rendered by who runs the intent."""
+
+
+class IntentParser(Engine, Protocol):
+    """Finds the intent of a sentence."""
+
+    def parse(self, request: IntentRequest) -> IntentMatch | None:
+        """Return the intent, None when not understood; `UnknownModel` for a language it lacks."""

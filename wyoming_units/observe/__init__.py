@@ -1,0 +1,1 @@
+"""Timings and logging; imports nothing of ours."""

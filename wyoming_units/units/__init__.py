@@ -1,0 +1,1 @@
+"""Units: the protocol between wire and engine, one module each."""

@@ -1,0 +1,56 @@
+"""What a unit is, and how its part of `Info` is made from an engine."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar, Protocol
+
+from wyoming_units.engines.base import EngineInfo, Model
+from wyoming_units.wire.requests import Route
+
+
+class Unit(Protocol):
+    """One service of a node."""
+
+    kind: ClassVar[str]
+    """`wake`, `stt`, `tts` or `intent`."""
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Requests that the unit answers."""
+
+    def programs(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the unit's part of `Info`: programs by domain; none for an engine that failed."""
+
+    def load(self) -> list[asyncio.Task[None]]:
+        """Begin to load; one task per engine."""
+
+    async def close(self) -> None:
+        """Free everything."""
+
+
+def program(
+    info: EngineInfo, models_key: str, *extra_model_keys: str, **flags: bool
+) -> dict[str, Any]:
+    """Return one program of `Info`, an artifact with its models under `models_key`."""
+    return {
+        "name": info.name,
+        "description": info.description,
+        "version": info.version,
+        "attribution": {"name": info.attribution.name, "url": info.attribution.url},
+        "installed": True,
+        models_key: [_model(model, extra_model_keys) for model in info.models],
+        **flags,
+    }
+
+
+def _model(model: Model, extra_keys: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "description": model.description,
+        "version": model.version,
+        "attribution": {"name": model.attribution.name, "url": model.attribution.url},
+        "installed": True,
+        "languages": list(model.languages),
+        **{key: getattr(model, key) for key in extra_keys},
+    }

@@ -1,0 +1,73 @@
+"""The intent unit: `recognize` or `transcript` -> `intents-start`, `intent`, `intents-stop`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from wyoming.event import Event
+from wyoming.intent import Entity, Intent, IntentsStart, IntentsStop, NotRecognized
+
+from wyoming_units.engines.base import IntentParser, IntentRequest
+from wyoming_units.observe.timing import Timings
+from wyoming_units.speech.home import Home
+from wyoming_units.units.base import program
+from wyoming_units.units.lane import Lane
+from wyoming_units.units.read import context, home, language, text
+from wyoming_units.wire.requests import Request, Route
+
+
+class IntentUnit:
+    """Finds the intent of a sentence; whoever asked runs it."""
+
+    kind: ClassVar[str] = "intent"
+
+    def __init__(self, parser: IntentParser, default_home: Home | None = None) -> None:
+        self._lane = Lane(parser)
+        self._home = default_home
+        self.routes = (
+            Route(opener="recognize", run=self._recognize),
+            Route(opener="transcript", run=self._recognize),
+        )
+
+    def programs(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the parser's languages as a program."""
+        return {} if self._lane.failed else {"intent": [program(self._lane.engine.info, "models")]}
+
+    def load(self) -> list[asyncio.Task[None]]:
+        """Begin to load the parser."""
+        return [self._lane.load()]
+
+    async def close(self) -> None:
+        """Close the parser."""
+        await self._lane.close()
+
+    async def _recognize(self, request: Request) -> None:
+        timings = Timings()
+        known = home(request.opener) or self._home
+        wanted = IntentRequest(
+            text=text(request.opener),
+            language=language(request.opener) or (known.language if known else None),
+            home=known,
+        )
+        match = await self._lane.call(self._lane.engine.parse, wanted)
+        answer_context = {**_kept(request.opener), **timings.as_context()}
+        if match is None:
+            await request.send(NotRecognized(context=answer_context))
+            return
+        await request.send(IntentsStart())
+        await request.send(
+            Intent(
+                name=match.name,
+                entities=[Entity(name=name, value=value) for name, value in match.slots.items()],
+                text=match.response,
+                context=answer_context,
+            )
+        )
+        await request.send(IntentsStop())
+
+
+def _kept(opener: Event) -> dict[str, Any]:
+    """Return what the answer repeats of the request's context."""
+    given = context(opener)
+    return {"conversation_id": given["conversation_id"]} if "conversation_id" in given else {}

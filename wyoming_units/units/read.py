@@ -1,0 +1,57 @@
+"""Reading the data of requests: every wrong shape is one `BadRequest`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wyoming.event import Event
+
+from wyoming_units.errors import BadRequest, TooLarge
+from wyoming_units.speech.home import Home
+
+MOST_TEXT = 10_000
+"""Characters of one request."""
+
+
+def text(event: Event) -> str:
+    """Return the `text` of an event."""
+    value = event.data.get("text")
+    if not isinstance(value, str):
+        raise BadRequest(f"{event.type} needs a text")
+    if len(value) > MOST_TEXT:
+        raise TooLarge(f"a text of {len(value)} characters is over the limit of {MOST_TEXT}")
+    return value
+
+
+def optional_text(data: dict[str, Any], key: str) -> str | None:
+    """Return a text or None; an empty one counts as none."""
+    value = data.get(key)
+    if value is not None and not isinstance(value, str):
+        raise BadRequest(f"{key} must be a text")
+    return value or None
+
+
+def language(event: Event) -> str | None:
+    """Return the language of a request."""
+    return optional_text(event.data, "language")
+
+
+def mapping(data: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return an object, empty where there is none."""
+    value = data.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise BadRequest(f"{key} must be an object")
+    return value
+
+
+def context(event: Event) -> dict[str, Any]:
+    """Return the context of a request."""
+    return mapping(event.data, "context")
+
+
+def home(event: Event) -> Home | None:
+    """Return `context.home` of a request."""
+    value = context(event).get("home")
+    return None if value is None else Home.from_dict(value)

@@ -1,0 +1,146 @@
+"""The tts unit: plain `synthesize`, and `synthesize-start/chunk/stop` for text that is still being written."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from functools import partial
+from typing import Any, ClassVar
+
+from wyoming.audio import AudioChunk, AudioStart
+from wyoming.event import Event
+from wyoming.tts import SynthesizeStopped
+
+from wyoming_units.engines.base import Audio, Model, SynthesisRequest, Synthesizer
+from wyoming_units.errors import TooLarge, UnknownVoice, Unsupported
+from wyoming_units.observe.timing import Timings
+from wyoming_units.speech.sentences import SentenceSplitter
+from wyoming_units.speech.speakable import speakable
+from wyoming_units.units.audio import to_pcm
+from wyoming_units.units.base import program
+from wyoming_units.units.lane import Lane
+from wyoming_units.units.read import MOST_TEXT, mapping, optional_text, text
+from wyoming_units.wire.requests import Request, Route
+
+
+class TtsUnit:
+    """Speaks text, sentence by sentence, so that long texts of one client do not hold up others."""
+
+    kind: ClassVar[str] = "tts"
+
+    def __init__(self, synthesizer: Synthesizer) -> None:
+        self._lane = Lane(synthesizer)
+        self.routes = (
+            Route(opener="synthesize", run=self._plain),
+            Route(
+                opener="synthesize-start",
+                run=self._streaming,
+                # `synthesize` repeats the whole text for servers that cannot stream.
+                body=frozenset({"synthesize-chunk", "synthesize"}),
+                end="synthesize-stop",
+            ),
+        )
+
+    def programs(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the voices as a program."""
+        if self._lane.failed:
+            return {}
+        return {
+            "tts": [program(self._lane.engine.info, "voices", supports_synthesize_streaming=True)]
+        }
+
+    def load(self) -> list[asyncio.Task[None]]:
+        """Begin to load the synthesiser."""
+        return [self._lane.load()]
+
+    async def close(self) -> None:
+        """Close the synthesiser."""
+        await self._lane.close()
+
+    async def _plain(self, request: Request) -> None:
+        speech = await self._begin(request)
+        splitter = SentenceSplitter()
+        for sentence in (*splitter.push(text(request.opener)), *splitter.flush()):
+            await speech.say(sentence)
+        await speech.end()
+
+    async def _streaming(self, request: Request) -> None:
+        speech = await self._begin(request)
+        splitter = SentenceSplitter()
+        length = 0
+        async for arrival in request:
+            if arrival.event.type != "synthesize-chunk":
+                continue
+            piece = text(arrival.event)
+            length += len(piece)
+            if length > MOST_TEXT:
+                raise TooLarge(f"the text is over the limit of {MOST_TEXT} characters")
+            for sentence in splitter.push(piece):
+                await speech.say(sentence)
+        for sentence in splitter.flush():
+            await speech.say(sentence)
+        await speech.end()
+        await request.send(SynthesizeStopped())
+
+    async def _begin(self, request: Request) -> _Speech:
+        """Choose the voice, so that a wrong one is told before any audio."""
+        name, language = _voice(request.opener)
+        voice = await self._lane.call(self._lane.engine.voice, name, language)
+        return _Speech(self._lane, request, voice, language or voice.languages[0])
+
+
+class _Speech:
+    """The audio of one request: one `audio-start`, the sentences, one `audio-stop`."""
+
+    def __init__(
+        self, lane: Lane[Synthesizer], request: Request, voice: Model, language: str
+    ) -> None:
+        self._lane = lane
+        self._request = request
+        self._voice = voice
+        self._language = language
+        self._timings = Timings()
+        self._samples = 0
+        self._started = False
+
+    async def say(self, sentence: str) -> None:
+        """Send the audio of a sentence as it is made."""
+        words = speakable(sentence, self._language)
+        if not words:
+            return
+        wanted = SynthesisRequest(text=words, voice=self._voice.name, language=self._language)
+        pieces = self._lane.stream(partial(self._lane.engine.synthesize, wanted))
+        async with aclosing(pieces):
+            with self._timings.span("decode"):
+                async for piece in pieces:
+                    await self._send(piece)
+
+    async def end(self) -> None:
+        """Send the end of the audio, which may be empty, with the timings."""
+        await self._start()
+        context = self._timings.as_context(self._samples / self._voice.rate)
+        await self._request.send(Event(type="audio-stop", data={"context": context}))
+
+    async def _send(self, piece: Audio) -> None:
+        await self._start()
+        self._timings.mark("first_chunk")
+        self._samples += len(piece)
+        audio = to_pcm(piece)
+        await self._request.send(
+            AudioChunk(rate=self._voice.rate, width=2, channels=1, audio=audio)
+        )
+
+    async def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            await self._request.send(AudioStart(rate=self._voice.rate, width=2, channels=1))
+
+
+def _voice(opener: Event) -> tuple[str | None, str | None]:
+    """Return the name and language of the wanted voice."""
+    if opener.data.get("text_format") not in (None, "text"):
+        raise Unsupported("only plain text can be spoken, no SSML")
+    voice = mapping(opener.data, "voice")
+    if speaker := optional_text(voice, "speaker"):
+        raise UnknownVoice(f"no voice has a speaker {speaker!r}")
+    return optional_text(voice, "name"), optional_text(voice, "language")

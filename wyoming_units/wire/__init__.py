@@ -1,0 +1,1 @@
+"""The Wyoming protocol on asyncio streams, with limits; imports no engine."""

@@ -1,0 +1,248 @@
+"""One client: a reader task that never waits for inference and a worker task that answers in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+from typing import Protocol
+
+from wyoming.error import Error
+from wyoming.event import Event
+from wyoming.ping import Pong
+
+from wyoming_units.errors import (
+    BadRequest,
+    Busy,
+    UnitError,
+    UnknownModel,
+)
+from wyoming_units.wire.frames import encode, read_event
+from wyoming_units.wire.limits import Limits
+from wyoming_units.wire.requests import Arrival, Request, Route, request_id
+
+_LOGGER = logging.getLogger(__name__)
+_LINGER = 1.0
+_LINGER_BYTES = 65_536
+
+
+class Service(Protocol):
+    """What a connection serves."""
+
+    @property
+    def routes(self) -> Mapping[str, Route]:
+        """Routes by opener; of those that share a beginning the first is the default."""
+
+    @property
+    def programs(self) -> Collection[str]:
+        """Names that `select-program` may ask for."""
+
+    def info_frame(self) -> bytes:
+        """Return the encoded `info` event."""
+
+
+class Connection:
+    """Routes the events of one client to requests and the answers back."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        service: Service,
+        limits: Limits,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._service = service
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._drain = asyncio.Lock()
+        self._waiting: asyncio.Queue[Request] = asyncio.Queue()
+        self._requests: list[Request] = []
+        """Running first, then those that wait."""
+        self._open: dict[str, Request] = {}
+        """The request that takes a body event, by event type."""
+        self._last: dict[str, tuple[Route, Event]] = {}
+        """The last opener of a stream, by the event that begins the stream."""
+        self._strayed: set[str] = set()
+        self._draining = False
+        self._handlers: dict[str, Callable[[Event], Awaitable[None]]] = {
+            "describe": self._describe,
+            "ping": self._ping,
+            "cancel": self._cancel,
+            "select-program": self._select_program,
+        }
+
+    # -- life
+
+    async def serve(self) -> None:
+        """Serve until the client leaves or breaks the rules; its work is cancelled then."""
+        worker = asyncio.create_task(self._work())
+        try:
+            while (event := await read_event(self._reader, self._limits)) is not None:
+                try:
+                    await self._take(event)
+                except UnitError as err:
+                    await self._tell(err, event)
+        except UnitError as err:
+            with suppress(OSError, UnitError, asyncio.TimeoutError, TimeoutError):
+                await self._tell(err, None)
+                await asyncio.wait_for(self._linger(), _LINGER)
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            worker.cancel()
+            for request in self._requests:
+                request.drop()
+            self._writer.close()
+            with suppress(OSError, asyncio.CancelledError):
+                await worker
+            with suppress(OSError):
+                await self._writer.wait_closed()
+
+    async def _linger(self) -> None:
+        """Read on until the peer hangs up: closing with bytes unread would take the error back (RST)."""
+        self._writer.write_eof()
+        while await self._reader.read(_LINGER_BYTES):
+            pass
+
+    async def drain(self) -> None:
+        """Take no new request, wait until those that are here are answered, and hang up."""
+        self._draining = True
+        for request in [request for request in self._requests if not request.route.endless]:
+            await request.answered.wait()
+        self._writer.close()
+
+    def abort(self) -> None:
+        """Hang up at once."""
+        self._writer.transport.abort()
+
+    # -- what comes in
+
+    async def _take(self, event: Event) -> None:
+        """Give an event to who it is for; an unknown type is dropped, as the protocol asks."""
+        if handler := self._handlers.get(event.type):
+            await handler(event)
+        elif request := self._taker(event):
+            request.begun = request.begun or event.type == request.route.begin
+            if event.type == request.route.end:
+                request.finish()
+                self._forget(request)
+            else:
+                await request.put(Arrival(event, self._loop.time()))
+        elif route := self._service.routes.get(event.type):
+            self._begin(route, event)
+        elif repeated := self._last.get(event.type) or self._default(event.type):
+            request = self._begin(*repeated)
+            request.begun = True
+            await request.put(Arrival(event, self._loop.time()))
+        elif self._is_body(event.type) and event.type not in self._strayed:
+            self._strayed.add(event.type)
+            raise BadRequest(f"{event.type} belongs to no request")
+
+    def _taker(self, event: Event) -> Request | None:
+        """Return the open request that an event continues; a second beginning continues nothing."""
+        request = self._open.get(event.type)
+        if request is None or (request.begun and event.type == request.route.begin):
+            return None
+        return request
+
+    def _default(self, event_type: str) -> tuple[Route, Event] | None:
+        """Return what a bare beginning opens before any opener was sent."""
+        for route in self._service.routes.values():
+            if route.begin == event_type:
+                return route, Event(type=route.opener)
+        return None
+
+    def _is_body(self, event_type: str) -> bool:
+        return any(
+            event_type in route.body or event_type == route.end
+            for route in self._service.routes.values()
+        )
+
+    def _begin(self, route: Route, opener: Event) -> Request:
+        """Queue a new request; one of the same stream that was not finished is over."""
+        if self._draining:
+            raise Busy("the node is shutting down")
+        if len(self._requests) > self._limits.pending:
+            raise Busy("too many requests wait on this connection")
+        request = Request(
+            route, opener, inbox=self._limits.inbox, send=self._send, at=self._loop.time()
+        )
+        if route.end is not None:
+            for event_type in (*route.body, route.end):
+                if older := self._open.get(event_type):
+                    self._forget(older)
+                    older.cancel()
+                self._open[event_type] = request
+                self._strayed.discard(event_type)
+            if route.begin is not None:
+                self._last[route.begin] = (route, opener)
+        self._requests.append(request)
+        self._waiting.put_nowait(request)
+        return request
+
+    def _forget(self, request: Request) -> None:
+        for event_type in [key for key, value in self._open.items() if value is request]:
+            del self._open[event_type]
+
+    async def _describe(self, event: Event) -> None:
+        await self._write(self._service.info_frame())
+
+    async def _ping(self, event: Event) -> None:
+        await self._send(Pong(text=event.data.get("text")).event())
+
+    async def _cancel(self, event: Event) -> None:
+        wanted = event.data.get("id")
+        matching = [request for request in self._requests if request.id == wanted]
+        if wanted is None or not matching:
+            raise BadRequest("no such request to cancel")
+        for request in matching:
+            self._forget(request)
+            request.cancel()
+
+    async def _select_program(self, event: Event) -> None:
+        name = event.data.get("name")
+        if name not in self._service.programs:
+            raise UnknownModel(f"no program is called {name!r}")
+
+    # -- the worker
+
+    async def _work(self) -> None:
+        while True:
+            request = await self._waiting.get()
+            try:
+                error = await request.answer()
+                # Who replaces an endless stream without having named it is waiting for no answer.
+                replaced = request.cancelled and request.route.endless and request.id is None
+                if error is not None and not replaced:
+                    await request.send(Error(text=str(error), code=error.code))
+            except OSError:
+                return
+            finally:
+                request.drop()
+                self._requests.remove(request)
+
+    # -- what goes out
+
+    async def _tell(self, error: UnitError, event: Event | None) -> None:
+        answer = Error(text=str(error), code=error.code).event()
+        with suppress(BadRequest):
+            if event is not None and (identity := request_id(event)):
+                answer.data["request"] = {"id": identity}
+        await self._send(answer)
+
+    async def _send(self, event: Event) -> None:
+        await self._write(encode(event))
+
+    async def _write(self, frame: bytes) -> None:
+        """Write a frame and wait while the peer is slow; one that takes nothing is cut off."""
+        self._writer.write(frame)
+        try:
+            async with self._drain:
+                await asyncio.wait_for(self._writer.drain(), self._limits.frame)
+        except (asyncio.TimeoutError, TimeoutError):
+            self.abort()
+            raise ConnectionAbortedError("the peer takes nothing") from None
+

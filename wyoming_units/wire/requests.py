@@ -1,0 +1,161 @@
+"""A request: the event that opened it, the events that follow, and where the answers go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from wyoming.event import Event, Eventable
+
+from wyoming_units.errors import BadRequest, Cancelled, EngineFailed, UnitError
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """Which events make up one kind of request, and what answers it."""
+
+    opener: str
+    run: Callable[[Request], Coroutine[Any, Any, None]]
+    """Answers the request; a `UnitError` becomes one `error` event."""
+    body: frozenset[str] = frozenset()
+    """Events that may follow the opener."""
+    begin: str | None = None
+    """Body event that begins the stream; sent again after the end, it repeats the last opener."""
+    end: str | None = None
+    """Event after which no more follow; None: the opener is the whole request."""
+    endless: bool = False
+    """A stream that ends only when the client leaves; it does not hold up a shutdown."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A body event and when it came."""
+
+    event: Event
+    at: float
+    """Time of the event loop's clock, in seconds."""
+
+
+class Request:
+    """One request of one client; its route's `run` reads it with `async for` and answers with `send`."""
+
+    def __init__(
+        self,
+        route: Route,
+        opener: Event,
+        *,
+        inbox: int,
+        send: Callable[[Event], Awaitable[None]],
+        at: float,
+    ) -> None:
+        self.route = route
+        self.opener = opener
+        self.opened_at = at
+        self.id = request_id(opener)
+        self.begun = False
+        self.complete = route.end is None
+        """Its end event arrived."""
+        self.done = False
+        """It was answered or dropped; events that still come for it are thrown away."""
+        self.answered = asyncio.Event()
+        self.cancelled = False
+        """Ended by the client: by `cancel` or by a newer start."""
+        self._task: asyncio.Task[None] | None = None
+        self._send = send
+        self._most = inbox
+        self._arrivals: deque[Arrival] = deque()
+        self._bytes = 0
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+
+    async def send(self, answer: Event | Eventable) -> None:
+        """Send an answer, waiting while the client is slow to take it; repeats the request's id."""
+        event = answer if isinstance(answer, Event) else answer.event()
+        if self.id is not None:
+            event.data = {**event.data, "request": {"id": self.id}}
+        await self._send(event)
+
+    async def __aiter__(self) -> AsyncIterator[Arrival]:
+        """Yield the body events up to the end event."""
+        while True:
+            while self._arrivals:
+                arrival = self._arrivals.popleft()
+                self._bytes -= len(arrival.event.payload or b"")
+                self._room.set()
+                yield arrival
+            if self.complete:
+                return
+            self._news.clear()
+            await self._news.wait()
+
+    async def put(self, arrival: Arrival) -> None:
+        """Add a body event, waiting while the inbox is full; nothing is kept once the request is done."""
+        while self._bytes >= self._most and not self.done:
+            self._room.clear()
+            await self._room.wait()
+        if self.done:
+            return
+        self._arrivals.append(arrival)
+        self._bytes += len(arrival.event.payload or b"")
+        self._news.set()
+
+    def finish(self) -> None:
+        """Say that the end event arrived."""
+        self.complete = True
+        self._news.set()
+
+    async def answer(self) -> UnitError | None:
+        """Run the route to its end; return what the client must be told of a failure."""
+        if self.cancelled:
+            return Cancelled("the request was cancelled")
+        self._task = asyncio.ensure_future(self.route.run(self))
+        try:
+            await asyncio.wait({self._task})
+        except asyncio.CancelledError:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            raise
+        if self._task.cancelled():
+            return Cancelled("the request was cancelled")
+        return _told(self._task.exception(), self.opener.type)
+
+    def drop(self) -> None:
+        """Throw away what waits and all that still comes."""
+        self.done = True
+        self.answered.set()
+        self._arrivals.clear()
+        self._bytes = 0
+        self._room.set()
+
+    def cancel(self) -> None:
+        """End the request on the client's wish, running or not."""
+        if not self.done:
+            self.cancelled = True
+            if self._task is not None:
+                self._task.cancel()
+
+
+def _told(error: BaseException | None, what: str) -> UnitError | None:
+    if error is None or isinstance(error, OSError):  # the client has left: nobody to tell
+        return None
+    if isinstance(error, UnitError):
+        return error
+    _LOGGER.error("%s failed", what, exc_info=error)
+    return EngineFailed("the unit failed; its log says why")
+
+
+def request_id(event: Event) -> str | None:
+    """Return `request.id` of an event; `BadRequest` where it has the wrong shape."""
+    request: Any = event.data.get("request")
+    if request is None:
+        return None
+    identity = request.get("id") if isinstance(request, dict) else None
+    if not isinstance(identity, str) or len(identity) > 200:
+        raise BadRequest("request.id must be a text of at most 200 characters")
+    return identity

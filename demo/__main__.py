@@ -7,14 +7,13 @@ import json
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from demo import assist, home, home_assistant, node, speech
 from demo.api import Api
@@ -25,15 +24,7 @@ from wyoming_units.errors import UnitError
 
 _NODE_PORT = 10600
 _HOME_ASSISTANT_PORT = 8123
-_RESULT = (
-    "transcript",
-    "intent",
-    "state_before",
-    "state_after",
-    "reply",
-    "audio_seconds",
-    "timings_ms",
-)
+_TEXT = "turn on the kitchen light"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,63 +32,60 @@ class Options:
     """What was asked for on the command line."""
 
     once: bool
+    """End after the turn."""
     wav: Path | None
+    """Recording to speak with."""
     text: str
-    node_port: int | None
-    home_assistant_port: int | None
+    """What the tts unit says where there is no recording."""
+    port: int | None
+    """Of the node."""
+    ha_port: int | None
+    """Of Home Assistant."""
 
 
 class Demo:
-    """The running parts; `async with Demo(...)` ends them all."""
+    """Starts the parts one after the other; they stop, last first, with `parts`."""
 
-    def __init__(self, options: Options, folder: Path, report: Report) -> None:
+    def __init__(
+        self, options: Options, folder: Path, report: Report, parts: AsyncExitStack
+    ) -> None:
         self._options = options
         self._folder = folder
         self._report = report
-        self._parts = AsyncExitStack()
-        self.children: list[Child] = []
+        self._parts = parts
+        self._children: list[Child] = []
 
-    async def __aenter__(self) -> Demo:
-        """Start nothing yet."""
-        return self
+    def choose_ports(self) -> tuple[int, int]:
+        """Return the ports of the node and of Home Assistant; `DemoError` when one is taken."""
+        return (
+            self._port("the node", "0.0.0.0", self._options.port, _NODE_PORT),
+            self._port("Home Assistant", "127.0.0.1", self._options.ha_port, _HOME_ASSISTANT_PORT),
+        )
 
-    async def __aexit__(self, *_: object) -> None:
-        """Stop what was started, last first."""
-        await self._parts.aclose()
-
-    def _port(self, name: str, wanted: int | None, default: int, host: str) -> int:
-        port = choose_port(wanted, default, host)
-        if wanted is None and port != default:
-            self._report.say(f"  port {default} is in use: {name} takes {port}")
-        return port
-
-    async def start_node(self) -> tuple[str, str]:
+    async def start_node(self, port: int) -> tuple[str, str]:
         """Start the node; return its address and id."""
-        port = self._port("the node", self._options.node_port, _NODE_PORT, "0.0.0.0")
         uri = f"tcp://127.0.0.1:{port}"
         with self._report.step("Starting a node with the embedded profile") as step:
-            child = await node.start(self._folder / "node", port)
-            self._own(child)
+            child = self._own(await node.start(self._folder / "node", port))
             info = await node.ready(child, uri)
             engines = ", ".join(program["name"] for program in node.programs(info))
             step.text = f"Node on port {port}: {engines}"
         return uri, info["node"]["id"]
 
-    async def start_home_assistant(self) -> tuple[str, Api]:
+    async def start_home_assistant(self, port: int) -> tuple[str, Api]:
         """Start Home Assistant with the demo home; return its address and API."""
-        port = self._port(
-            "Home Assistant", self._options.home_assistant_port, _HOME_ASSISTANT_PORT, "127.0.0.1"
-        )
         url = f"http://127.0.0.1:{port}"
+        config = self._folder / "config"
         with self._report.step("Starting Home Assistant") as step:
-            home_assistant.prepare(self._folder / "config", port)
-            child = await home_assistant.start(self._folder / "config")
-            self._own(child)
+            home_assistant.prepare(config, port)
+            child = self._own(await home_assistant.start(config))
             await home_assistant.ready(child, url)
             token = await home_assistant.onboard(url)
             api = await self._parts.enter_async_context(Api.connect(url, token))
+            await home_assistant.running(api)
             things = await home.furnish(api)
-            step.text = f"Home Assistant at {url}: onboarded, a home of {things} things"
+            version = (await api.call("get_config"))["version"]
+            step.text = f"Home Assistant {version} at {url}, with {things} things in the home"
         return url, api
 
     async def assemble(self, api: Api, node_id: str) -> str:
@@ -111,27 +99,101 @@ class Demo:
         return str(pipeline["id"])
 
     async def speak(self, api: Api, uri: str, pipeline: str) -> Turn:
-        """Say the sentence to the pipeline from the tablet."""
-        options = self._options
+        """Say the sentence to the pipeline, in the room of the tablet."""
         device = await home.listener(api)
-        if options.wav:
-            spoken = await asyncio.to_thread(speech.read, options.wav)
+        if wav := self._options.wav:
+            spoken = await asyncio.to_thread(speech.read, wav)
         else:
-            spoken = await speech.synthesize(uri, options.text)
-        with self._report.step(f"Speaking in the {home.LISTENER_AREA}: {spoken.origin}") as step:
+            spoken = await speech.synthesize(uri, self._options.text)
+        said = f"in the {home.LISTENER_AREA}: {spoken.origin}"
+        with self._report.step(f"Speaking {said}") as step:
             turn = await run_turn(api, pipeline, device, spoken)
-            step.text = f"Spoke in the {home.LISTENER_AREA}: {spoken.origin}"
+            step.text = f"Spoke {said}"
+        self._report.timeline(turn)
         return turn
 
-    async def part_ended(self) -> None:
-        """Wait until a part ends by itself, and raise what it was."""
-        await asyncio.wait(
-            [asyncio.create_task(child.ended()) for child in self.children],
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        for child in self.children:
-            child.check()
+    async def ended(self) -> None:
+        """Wait until a part ends by itself, which is a failure."""
+        await asyncio.gather(*(child.ended() for child in self._children))
 
-    def _own(self, child: Child) -> None:
-        self.children.append(child)
+    def _own(self, child: Child) -> Child:
+        self._children.append(child)
         self._parts.push_async_callback(child.stop)
+        return child
+
+    def _port(self, name: str, host: str, wanted: int | None, default: int) -> int:
+        port = choose_port(wanted, default, host)
+        if wanted is None and port != default:
+            self._report.say(f"  port {default} is in use, {name} takes {port}")
+        return port
+
+
+async def run(options: Options, folder: Path, report: Report) -> Turn | None:
+    """Start everything and speak once; then stop, or stay until Ctrl-C. None: the turn failed."""
+    async with AsyncExitStack() as parts:
+        demo = Demo(options, folder, report, parts)
+        node_port, home_assistant_port = demo.choose_ports()
+        uri, node_id = await demo.start_node(node_port)
+        url, api = await demo.start_home_assistant(home_assistant_port)
+        pipeline = await demo.assemble(api, node_id)
+        if options.once:
+            return await demo.speak(api, uri, pipeline)
+        try:
+            turn = await demo.speak(api, uri, pipeline)
+        except (DemoError, UnitError) as err:
+            report.fail(str(err))
+            turn = None
+        login = f"user {home_assistant.USER}, password {home_assistant.PASSWORD}"
+        report.say(f"\n[bold]{url}[/]  {login}. Ctrl-C stops Home Assistant and the node.")
+        with suppress(asyncio.CancelledError):
+            await demo.ended()
+        return turn
+
+
+async def _interruptible(work: Coroutine[Any, Any, Turn | None]) -> Turn | None:
+    """Await `work`; the signals that end a program cancel it, so that it cleans up."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await work
+
+
+def command(
+    once: Annotated[bool, typer.Option("--once", help="End after the spoken command.")] = False,
+    wav: Annotated[Path | None, typer.Option(help="Recording to speak with, any format.")] = None,
+    text: Annotated[str | None, typer.Option(help=f"What to say instead of “{_TEXT}”.")] = None,
+    port: Annotated[int | None, typer.Option(help=f"Port of the node [{_NODE_PORT}].")] = None,
+    ha_port: Annotated[
+        int | None, typer.Option(help=f"Port of Home Assistant [{_HOME_ASSISTANT_PORT}].")
+    ] = None,
+) -> None:
+    """Run a node and a real Home Assistant, and change the home with a spoken sentence.
+
+    With --once the last line is RESULT and JSON; the exit status is 0 only if the home changed
+    and a spoken reply came.
+    """
+    if wav and text:
+        raise typer.BadParameter("give --wav or --text, not both")
+    options = Options(once=once, wav=wav, text=text or _TEXT, port=port, ha_port=ha_port)
+    report = Report()
+    folder = Path(tempfile.mkdtemp(prefix="wyoming-units-demo-"))
+    try:
+        turn = asyncio.run(_interruptible(run(options, folder, report)))
+    except (DemoError, UnitError) as err:
+        report.fail(f"{err} (logs: {folder})")
+        raise typer.Exit(1) from None
+    except asyncio.CancelledError:
+        turn = None
+    shutil.rmtree(folder)
+    if turn is not None and once:
+        result = {key: value for key, value in asdict(turn).items() if key != "entity"}
+        typer.echo(f"RESULT {json.dumps(result, ensure_ascii=False)}")
+    if turn is None or not turn.done:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False)
+    app.command()(command)
+    app(prog_name="script/run")

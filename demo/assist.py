@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from demo.api import Api
-from demo.processes import DemoError
+from demo.processes import DemoError, poll
 
 DOMAIN = "wyoming_units"
 _FLOWS = "/api/config/config_entries/flow"
@@ -16,18 +15,15 @@ _FOUND_SECONDS = 30.0
 
 async def discovered(api: Api, node_id: str) -> str:
     """Return the flow that zeroconf has started for a node, as soon as it is there."""
-    try:
-        async with asyncio.timeout(_FOUND_SECONDS):
-            while True:
-                for flow in await api.call("config_entries/flow/progress"):
-                    if flow["handler"] == DOMAIN and flow["context"].get("unique_id") == node_id:
-                        return str(flow["flow_id"])
-                await asyncio.sleep(0.2)
-    except TimeoutError:
-        raise DemoError(
-            f"zeroconf did not find the node within {_FOUND_SECONDS:.0f} s;"
-            " does a firewall block multicast (UDP 5353)?"
-        ) from None
+
+    async def look() -> str | None:
+        for flow in await api.call("config_entries/flow/progress"):
+            if flow["handler"] == DOMAIN and flow["context"].get("unique_id") == node_id:
+                return str(flow["flow_id"])
+        return None
+
+    complaint = "zeroconf did not find the node (does a firewall block UDP port 5353?)"
+    return await poll(look, _FOUND_SECONDS, complaint)
 
 
 async def set_up(api: Api, flow_id: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import Any
 
 from demo.api import Api
 
@@ -20,7 +20,7 @@ _PLACES = {
     "climate.living_room_thermostat": "Living Room",
 }
 # Some things on and some off, so that sentences for both ways change something.
-_STATES = (
+_STATES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("light.turn_off", "light.kitchen_light", {}),
     ("light.turn_on", "light.living_room_lamp", {"brightness_pct": 60}),
     ("light.turn_off", "light.bedroom_light", {}),
@@ -49,12 +49,9 @@ _LISTENER = {
 
 async def furnish(api: Api) -> int:
     """Put everything in its place and first state, exposed to Assist; return how many things there are."""
-    await _running(api)
     areas = await _areas(api)
     for entity_id, area in _PLACES.items():
-        await api.call(
-            "config/entity_registry/update", entity_id=entity_id, area_id=areas[area]
-        )
+        await api.call("config/entity_registry/update", entity_id=entity_id, area_id=areas[area])
     await api.call(
         "homeassistant/expose_entity",
         assistants=["conversation"],
@@ -78,11 +75,6 @@ async def listener(api: Api) -> str:
         "config/device_registry/update", device_id=device_id, area_id=areas[LISTENER_AREA]
     )
     return device_id
-
-
-async def _running(api: Api) -> None:
-    while (await api.call("get_config"))["state"] != "RUNNING":
-        await asyncio.sleep(0.1)
 
 
 async def _areas(api: Api) -> dict[str, str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
-import sys
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
-from demo.api import answer
-from demo.processes import Child, DemoError
+from demo.api import Api, answer
+from demo.processes import Child, poll
 
 USER = "demo"
 PASSWORD = "demo"
@@ -29,7 +28,7 @@ def prepare(folder: Path, port: int) -> None:
     _store(folder, "http", 1, {"server_host": ["127.0.0.1"], "server_port": port})
     # Onboarding's core_config step would install Google Translate, Met.no and Radio Browser.
     _store(folder, "onboarding", 4, {"done": ["core_config"]})
-    online = [
+    online: list[dict[str, Any]] = [
         {"entry_id": name, "domain": name, "title": name, "version": 1, "data": {}}
         | {"source": "system", "disabled_by": "user"}
         for name in ("analytics", "marketplace")
@@ -44,36 +43,28 @@ def _store(folder: Path, key: str, version: int, data: object) -> None:
     (storage / key).write_text(json.dumps(content))
 
 
-async def start(folder: Path, url: str) -> Child:
-    """Start it on a prepared folder and return once it answers at `url`."""
-    hass = Path(sys.executable).with_name("hass")
-    child = await Child.start(
+async def start(folder: Path) -> Child:
+    """Start it on a prepared folder."""
+    return await Child.start(
         "Home Assistant",
-        *(hass, "--config", folder, "--skip-pip", "--log-no-color"),
+        *("hass", "--config", folder, "--skip-pip", "--log-no-color"),
         log=folder.with_name("home-assistant.log"),
     )
-    try:
-        await asyncio.wait_for(_answers(child, url), _START_SECONDS)
-    except TimeoutError:
-        await child.stop()
-        raise DemoError(f"Home Assistant does not answer; its output is in {child.log}") from None
-    except BaseException:
-        await child.stop()
-        raise
-    return child
 
 
-async def _answers(child: Child, url: str) -> None:
+async def ready(child: Child, url: str) -> None:
+    """Return once it answers at `url`."""
+
+    async def look() -> bool | None:
+        child.check()
+        try:
+            async with http.get("/api/onboarding") as response:
+                return response.ok or None
+        except aiohttp.ClientConnectionError:
+            return None
+
     async with aiohttp.ClientSession(url) as http:
-        while True:
-            child.check()
-            try:
-                async with http.get("/api/onboarding") as response:
-                    if response.ok:
-                        return
-            except aiohttp.ClientConnectionError:
-                pass
-            await asyncio.sleep(0.1)
+        await poll(look, _START_SECONDS, "Home Assistant did not answer")
 
 
 async def onboard(url: str) -> str:
@@ -95,3 +86,12 @@ async def onboard(url: str) -> str:
         ) as response:
             await answer(response)
     return token
+
+
+async def running(api: Api) -> None:
+    """Return once everything of its configuration is set up."""
+
+    async def look() -> bool | None:
+        return (await api.call("get_config"))["state"] == "RUNNING" or None
+
+    await poll(look, _START_SECONDS, "Home Assistant did not finish starting")

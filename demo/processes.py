@@ -6,8 +6,13 @@ import asyncio
 import os
 import signal
 import socket
+import sys
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
+
+_Found = TypeVar("_Found")
 
 
 class DemoError(Exception):
@@ -23,11 +28,15 @@ class Child:
         self._process = process
 
     @classmethod
-    async def start(cls, name: str, *command: str | Path, log: Path) -> Child:
-        """Start `command`; what it prints goes to `log`."""
+    async def start(cls, name: str, program: str, *arguments: str | Path, log: Path) -> Child:
+        """Start a program of our own environment; what it prints goes to `log`."""
+        programs = Path(sys.executable).parent
+        path = f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *command,
+                programs / program,
+                *arguments,
+                env=os.environ | {"PATH": path},  # Home Assistant calls ffmpeg
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
@@ -47,13 +56,28 @@ class Child:
 
     async def stop(self, patience: float = 20.0) -> None:
         """Ask it to end, and end its whole group after `patience` seconds."""
-        with suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGTERM)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), patience)
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        try:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), patience)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         await self._process.wait()
+
+
+async def poll(
+    look: Callable[[], Awaitable[_Found | None]], seconds: float, complaint: str
+) -> _Found:
+    """Return the first answer of `look` that is not None; `DemoError` with `complaint` if none comes."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (found := await look()) is None:  # noqa: ASYNC110  (the other side has no event)
+                await asyncio.sleep(0.1)
+            return found
+    except TimeoutError:
+        raise DemoError(f"{complaint} within {seconds:.0f} s") from None
 
 
 def choose_port(wanted: int | None, default: int, host: str) -> int:

@@ -29,6 +29,12 @@ class Report:
     def __init__(self) -> None:
         self._console = Console(highlight=False)
 
+    def fail(self, text: str) -> None:
+        """Write one line to standard error; `text` is plain."""
+        Console(stderr=True, highlight=False).print(
+            f"script/run: {text}", markup=False, soft_wrap=True
+        )
+
     def say(self, text: str = "") -> None:
         """Write a line; rich markup is read."""
         self._console.print(text)

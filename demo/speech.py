@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import av
@@ -55,9 +56,9 @@ def read(path: Path) -> Speech:
     return _speech(soxr.resample(samples, rate, RATE), path.name)
 
 
-def decode(source: object) -> tuple[NDArray[np.float32], int]:
+def decode(source: Path | BytesIO) -> tuple[NDArray[np.float32], int]:
     """Return the audio of a file or file object, mixed to mono in [-1, 1], and its rate."""
-    with av.open(source) as container:
+    with av.open(source, "r") as container:
         if not container.streams.audio:
             raise DemoError("there is no audio in it")
         rate: int = container.streams.audio[0].rate

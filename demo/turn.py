@@ -85,7 +85,9 @@ async def run_turn(api: Api, pipeline: str, device: str, speech: Speech) -> Turn
     )
     started = await _next(events, "run-start")
     await _next(events, "stt-start")
-    microphone = _Microphone(api, speech, started.event["data"]["runner_data"]["stt_binary_handler_id"])
+    microphone = _Microphone(
+        api, speech, started.event["data"]["runner_data"]["stt_binary_handler_id"]
+    )
     moments: dict[str, float] = {}
     try:
         heard = await _next(events, "stt-end", patience=_PATIENCE + len(speech.samples) / RATE)
@@ -144,21 +146,37 @@ async def _watch(
     turn: Turn,
     moments: dict[str, float],
 ) -> None:
-    """Note the first change of state among the targets of the intent."""
+    """Note the first change among the targets of the intent."""
     ids = {target["id"] for target in targets if target["type"] == "entity"}
+    before = after = None
     try:
         async with asyncio.timeout(_STATE_SECONDS if ids else 0):
-            while True:
+            while before == after:
                 arrival = await changes.get()
                 data = arrival.event["data"]
-                before, after = data["old_state"], data["new_state"]
-                if data["entity_id"] in ids and before and after and before["state"] != after["state"]:
-                    break
+                if data["entity_id"] in ids and data["old_state"]:
+                    before, after = _readings(data["old_state"], data["new_state"])
     except TimeoutError:
         return
     moments["state"] = arrival.time
-    turn.entity = after["attributes"].get("friendly_name", data["entity_id"])
-    turn.state_before, turn.state_after = before["state"], after["state"]
+    turn.entity = data["new_state"]["attributes"]["friendly_name"]
+    turn.state_before, turn.state_after = str(before), str(after)
+
+
+def _readings(*states: Mapping[str, Any]) -> list[str]:
+    """Return the states, or where they are the same, what was set."""
+    if len({state["state"] for state in states}) > 1:
+        return [state["state"] for state in states]
+    settings = ("temperature", "brightness", "current_position")
+    return [
+        " ".join(
+            [
+                state["state"],
+                *(str(value) for key in settings if (value := state["attributes"].get(key))),
+            ]
+        )
+        for state in states
+    ]
 
 
 async def _intent(api: Api, transcript: str, device: str) -> str:

@@ -11,9 +11,9 @@ import yaml
 from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    YamlConfigSettingsSource,
 )
 
 from wyoming_units.errors import BadRequest
@@ -49,6 +49,9 @@ class NodeConfig(BaseSettings):
 
 def load_config(path: Path | None = None, **overrides: Any) -> NodeConfig:
     """Return the settings: overrides, then environment, then file; `BadRequest` says what is wrong."""
+    written = _read_yaml(path) if path else {}
+    if not isinstance(written, dict):
+        raise BadRequest(f"{path} holds no settings")
 
     class FromFile(NodeConfig):
         @classmethod
@@ -60,17 +63,10 @@ def load_config(path: Path | None = None, **overrides: Any) -> NodeConfig:
             dotenv_settings: PydanticBaseSettingsSource,
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return (
-                init_settings,
-                env_settings,
-                YamlConfigSettingsSource(settings_cls, yaml_file=path),
-            )
+            return init_settings, env_settings, InitSettingsSource(settings_cls, written)
 
-    if path is not None and not path.is_file():
-        raise BadRequest(f"there is no settings file {path}")
-    given = {key: value for key, value in overrides.items() if value is not None}
     try:
-        return FromFile(**given)
+        return FromFile(**{key: value for key, value in overrides.items() if value is not None})
     except ValidationError as err:
         first = err.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -79,9 +75,13 @@ def load_config(path: Path | None = None, **overrides: Any) -> NodeConfig:
 
 def read_home(path: Path) -> Home:
     """Return the home of a YAML file in the shape of `context.home`; `BadRequest`."""
+    return Home.from_dict(_read_yaml(path))
+
+
+def _read_yaml(path: Path) -> Any:
     try:
-        return Home.from_dict(yaml.safe_load(path.read_text("utf-8")))
+        return yaml.safe_load(path.read_text("utf-8"))
     except OSError as err:
-        raise BadRequest(f"cannot read the home file {path}: {err.strerror}") from err
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
-        raise BadRequest(f"the home file {path} is no YAML") from err
+        raise BadRequest(f"cannot read {path}: {err.strerror}") from err
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise BadRequest(f"{path} is no YAML") from None

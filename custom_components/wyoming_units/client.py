@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from homeassistant.exceptions import HomeAssistantError
 from wyoming.error import Error
 from wyoming.event import Event, Eventable, async_read_event, async_write_event
 from wyoming.info import (
@@ -17,8 +18,6 @@ from wyoming.info import (
     TtsProgram,
     WakeProgram,
 )
-
-from homeassistant.exceptions import HomeAssistantError
 
 from .const import DOMAIN, PROTOCOL
 

@@ -1,11 +1,13 @@
 """What the entities of all units share."""
 
+from collections.abc import Sequence
 from typing import ClassVar, override
 
 from homeassistant.core import callback
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
+from wyoming.info import AsrModel, IntentModel, TtsVoice
 
 from .const import DOMAIN
 from .coordinator import NodeCoordinator, WyomingUnitsConfigEntry
@@ -65,6 +67,6 @@ def async_add_unit(
     entry.async_on_unload(coordinator.async_add_listener(add_once))
 
 
-def spoken_languages(models: Sequence[Model]) -> list[str]:
+def spoken_languages(models: Sequence[AsrModel | IntentModel | TtsVoice]) -> list[str]:
     """Return the languages of all installed models or voices, sorted."""
     return sorted({code for model in models if model.installed for code in model.languages})

@@ -62,7 +62,7 @@ def _runs(data: PipelineData) -> Iterator[PipelineRun]:
 
 def _listens(data: PipelineData, run: PipelineRun, conversation_id: str, engine: str) -> bool:
     """Return whether a run is in its speech-to-text stage, for this conversation and engine."""
-    debug = data.pipeline_debug.get(run.pipeline.id, {}).get(run.id)
+    debug = data.pipeline_debug[run.pipeline.id].get(run.id)
     events = debug.events if debug else []
     start = next((event for event in events if event.type is PipelineEventType.RUN_START), None)
     speech = next((event for event in reversed(events) if event.type in _SPEECH), None)

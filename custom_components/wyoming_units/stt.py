@@ -5,12 +5,11 @@ from collections.abc import AsyncIterable
 from contextlib import aclosing
 from typing import override
 
-from wyoming.asr import Transcribe, Transcript
-from wyoming.audio import AudioChunk, AudioStart, AudioStop
-
 from homeassistant.components import stt
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from wyoming.asr import Transcribe, Transcript
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
 
 from .client import NodeConnection, NodeError, parse
 from .const import LOGGER, SAMPLE_CHANNELS, SAMPLE_RATE, SAMPLE_WIDTH

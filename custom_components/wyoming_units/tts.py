@@ -1,12 +1,16 @@
 """Text-to-speech units as entities."""
 
 import asyncio
+import struct
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
-import struct
 from typing import Any, override
 
-from wyoming.audio import AudioChunk, AudioStart, AudioStop
+from homeassistant.components import tts
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import language as language_util
+from wyoming.audio import AudioChunk, AudioStop
 from wyoming.tts import (
     Synthesize,
     SynthesizeChunk,
@@ -16,12 +20,7 @@ from wyoming.tts import (
     SynthesizeVoice,
 )
 
-from homeassistant.components import tts
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from homeassistant.util import language as language_util
-
-from .client import NodeConnection, NodeError, parse
+from .client import NodeConnection, parse
 from .coordinator import WyomingUnitsConfigEntry
 from .entity import UnitEntity, async_add_unit, spoken_languages
 
@@ -43,7 +42,6 @@ class UnitTextToSpeech(UnitEntity, tts.TextToSpeechEntity):
     """Speaks text while it is still being written."""
 
     unit = "tts"
-    _attr_supported_options = [tts.ATTR_VOICE]
     _voices: dict[str, list[tts.Voice]]
     _streams_text: bool
 
@@ -64,6 +62,7 @@ class UnitTextToSpeech(UnitEntity, tts.TextToSpeechEntity):
         }
         config = self.coordinator.hass.config
         fitting = language_util.matches(config.language, languages, country=config.country)
+        self._attr_supported_options = [tts.ATTR_VOICE]
         self._attr_supported_languages = languages
         self._attr_default_language = (fitting or languages or [config.language])[0]
 
@@ -137,28 +136,30 @@ async def _audio(
     end: type[AudioStop | SynthesizeStopped],
 ) -> AsyncGenerator[AudioChunk]:
     """Yield the audio of one request up to its `end` event; all chunks have one format."""
-    task = asyncio.create_task(upload)
-    sound: AudioStart | None = None
-    async with aclosing(connection.answers(task)) as answers:
+    async with aclosing(connection.answers(asyncio.create_task(upload))) as answers:
         async for event in answers:
             if end.is_type(event.type):
                 return
-            if AudioStart.is_type(event.type) and sound is None:
-                sound = parse(AudioStart, event)
-            elif AudioChunk.is_type(event.type):
+            if AudioChunk.is_type(event.type):
                 yield parse(AudioChunk, event)
 
 
 def _wav_header(sound: AudioChunk, size: int) -> bytes:
     """Return the 44 bytes in front of `size` bytes of PCM; readers take the largest for endless."""
     frame = sound.width * sound.channels
-    riff_size = UNKNOWN_SIZE if size == UNKNOWN_SIZE else size + 36
-    form = struct.pack("<HHIIHH", 1, sound.channels, sound.rate, sound.rate * frame, frame, sound.width * 8)
-    return b"".join(
-        (
-            struct.pack("<4sI4s", b"RIFF", riff_size, b"WAVE"),
-            struct.pack("<4sI", b"fmt ", len(form)),
-            form,
-            struct.pack("<4sI", b"data", size),
-        )
+    return struct.pack(
+        "<4sI4s 4sIHHIIHH 4sI",
+        b"RIFF",
+        size if size == UNKNOWN_SIZE else size + 36,
+        b"WAVE",
+        b"fmt ",
+        16,
+        1,  # PCM
+        sound.channels,
+        sound.rate,
+        sound.rate * frame,
+        frame,
+        sound.width * 8,
+        b"data",
+        size,
     )

@@ -56,12 +56,9 @@ async def transcribe(
     finally:
         # The unit may have heard the end of the turn before the end of the audio.
         sending.cancel()
-    context = event.data.get("context") or {}
-    return Heard(
-        text=Transcript.from_event(event).text,
-        timing=context.get("timing", {}),
-        rtf=context.get("rtf"),
-    )
+    transcript = Transcript.from_event(event)
+    told = transcript.context or {}
+    return Heard(text=transcript.text, timing=told.get("timing", {}), rtf=told.get("rtf"))
 
 
 async def _send_audio(client: Client, wav: Wav, realtime: bool) -> None:

@@ -122,7 +122,7 @@ class EndOfTurn:
         *,
         start: float = 0.5,
         stop: float = 0.35,
-        min_speech: float = 0.12,
+        min_speech: float = 0.09,
     ) -> None:
         """Compose rules; the first that wants to end the turn gives the reason."""
         self._rules: Sequence[Rule] = tuple(rules)

@@ -61,8 +61,8 @@ class Home:
             area=_text(home, "area", "home"),
             entities=tuple(
                 HomeEntity(
-                    name=_name(entry, where),
-                    domain=_text(entry, "domain", where) or "",
+                    name=_needed(entry, "name", where),
+                    domain=_needed(entry, "domain", where),
                     aliases=_texts(entry, "aliases", where),
                     device_class=_text(entry, "device_class", where),
                     area=_text(entry, "area", where),
@@ -71,14 +71,14 @@ class Home:
             ),
             areas=tuple(
                 HomeArea(
-                    name=_name(entry, where),
+                    name=_needed(entry, "name", where),
                     aliases=_texts(entry, "aliases", where),
                     floor=_text(entry, "floor", where),
                 )
                 for where, entry in _entries(home, "areas")
             ),
             floors=tuple(
-                HomeFloor(name=_name(entry, where), aliases=_texts(entry, "aliases", where))
+                HomeFloor(name=_needed(entry, "name", where), aliases=_texts(entry, "aliases", where))
                 for where, entry in _entries(home, "floors")
             ),
             sentences=_texts(home, "sentences", "home"),
@@ -118,11 +118,11 @@ def _text(data: Mapping[str, Any], key: str, where: str) -> str | None:
     return value or None
 
 
-def _name(data: Mapping[str, Any], where: str) -> str:
-    name = _text(data, "name", where)
-    if name is None or not name.strip():
-        raise BadRequest(f"{where}.name is missing")
-    return name
+def _needed(data: Mapping[str, Any], key: str, where: str) -> str:
+    value = _text(data, key, where)
+    if value is None or not value.strip():
+        raise BadRequest(f"{where}.{key} is missing")
+    return value
 
 
 def _texts(data: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, Generic, Protocol, TypeVar
@@ -99,7 +99,7 @@ class Lane(Generic[E]):
         finally:
             self._inside -= 1
 
-    async def stream(self, produce: Callable[[Callable[[T], bool]], None]) -> AsyncIterator[T]:
+    async def stream(self, produce: Callable[[Callable[[T], bool]], None]) -> AsyncGenerator[T, None]:
         """Run `produce(emit)` and yield what it emits; `emit` returns False once nobody listens."""
         loop = asyncio.get_running_loop()
         items: asyncio.Queue[T | None] = asyncio.Queue()

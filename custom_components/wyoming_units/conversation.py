@@ -1,0 +1,102 @@
+"""Intent units as conversation agents: the unit understands, Home Assistant acts."""
+
+from typing import Literal, override
+
+from homeassistant.components import conversation
+from homeassistant.const import MATCH_ALL
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import intent
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from wyoming.asr import Transcript
+from wyoming.intent import Intent, IntentsStart, IntentsStop, NotRecognized
+
+from .client import NodeConnection, NodeError, parse
+from .coordinator import WyomingUnitsConfigEntry
+from .entity import UnitEntity, async_add_unit, spoken_languages
+from .home import async_get_home
+from .intents import async_run_intents
+from .speaker import async_area_of_speaker
+
+PARALLEL_UPDATES = 0
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: WyomingUnitsConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the intent unit of a node."""
+    async_add_unit(entry, async_add_entities, UnitConversation)
+
+
+class UnitConversation(UnitEntity, conversation.ConversationEntity):
+    """Lets a unit find the intents of a sentence, and runs them in the user's name."""
+
+    unit = "intent"
+    _attr_supported_features = conversation.ConversationEntityFeature.CONTROL
+    _languages: list[str]
+
+    @callback
+    @override
+    def _refresh(self) -> None:
+        if (program := self.coordinator.data.intent) is not None:
+            self._languages = spoken_languages(program.models)
+
+    @property
+    @override
+    def supported_languages(self) -> list[str] | Literal["*"]:
+        """Return the languages of the unit's models, all where it names none."""
+        return self._languages or MATCH_ALL
+
+    @override
+    async def _async_handle_message(
+        self, user_input: conversation.ConversationInput, chat_log: conversation.ChatLog
+    ) -> conversation.ConversationResult:
+        """Answer a sentence."""
+        area = async_area_of_speaker(self.hass, user_input.device_id, user_input.satellite_id)
+        request = Transcript(
+            text=user_input.text,
+            language=user_input.language,
+            context={
+                "conversation_id": chat_log.conversation_id,
+                "home": async_get_home(self.hass, user_input.language, area),
+            },
+        )
+        async with self.coordinator.node.connect() as connection:
+            await connection.send(request)
+            answer = await _receive_intents(connection)
+
+        if isinstance(answer, NotRecognized):
+            response = intent.IntentResponse(language=user_input.language)
+            response.async_set_error(
+                intent.IntentResponseErrorCode.NO_INTENT_MATCH,
+                answer.text or str(NodeError("not_understood")),
+            )
+        else:
+            response = await async_run_intents(self.hass, user_input, answer, area)
+
+        chat_log.async_add_assistant_content_without_tools(
+            conversation.AssistantContent(
+                agent_id=user_input.agent_id,
+                content=response.speech.get("plain", {}).get("speech", ""),
+            )
+        )
+        return conversation.ConversationResult(
+            response=response, conversation_id=chat_log.conversation_id
+        )
+
+
+async def _receive_intents(connection: NodeConnection) -> list[Intent] | NotRecognized:
+    """Return one intent, all intents of a list, or that there is none; skip all other events."""
+    intents: list[Intent] = []
+    in_list = False
+    while True:
+        event = await connection.receive()
+        if NotRecognized.is_type(event.type):
+            return parse(NotRecognized, event)
+        if IntentsStart.is_type(event.type):
+            in_list = True
+        elif Intent.is_type(event.type):
+            intents.append(parse(Intent, event))
+        if (intents and not in_list) or IntentsStop.is_type(event.type):
+            return intents

@@ -1,0 +1,166 @@
+"""`script/run` as a newcomer uses it: real processes, a real Home Assistant, nothing mocked."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RUN = ROOT / "script" / "run"
+DATA = Path(os.environ.get("WYOMING_UNITS_TEST_DATA") or ROOT.parent / "shared" / "data")
+KITCHEN_LIGHTS = DATA / "media" / "home" / "en" / "generated" / "turn on the Kitchen lights.wav"
+SECONDS = 240
+
+pytestmark = pytest.mark.timeout(SECONDS + 60)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Give every run a temporary folder of its own, and insist that nothing stays there or runs on."""
+    yield os.environ | {"TMPDIR": str(tmp_path), "COLUMNS": "100"}
+    assert not _processes(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def _processes(folder: Path) -> list[str]:
+    """Return the command lines of all processes that were started for a folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # ended meanwhile
+        if str(folder) in command:
+            found.append(command)
+    return found
+
+
+def _once(environment: dict[str, str], *options: str | Path) -> tuple[str, dict[str, Any]]:
+    """Run `script/run --once`; return all that it wrote and its RESULT."""
+    done = subprocess.run(
+        [RUN, "--once", *options],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    keyword, _, result = done.stdout.splitlines()[-1].partition(" ")
+    assert keyword == "RESULT"
+    return done.stdout, json.loads(result)
+
+
+def _start(environment: dict[str, str], *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [RUN, *options],
+        env=environment | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _read_until(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
+    """Return the match of the first line that has one."""
+    assert process.stdout is not None
+    written = []
+    for line in process.stdout:
+        written.append(line)
+        if match := re.search(pattern, line):
+            return match
+    raise AssertionError(f"no {pattern!r} in:\n{''.join(written)}")
+
+
+def _check_turn(result: dict[str, Any]) -> None:
+    assert result["intent"] == "HassTurnOn"
+    assert (result["state_before"], result["state_after"]) == ("off", "on")
+    assert "turned on" in result["reply"].lower()
+    assert 0.3 < result["audio_seconds"] < 10
+    timings = result["timings_ms"]
+    assert 0 < timings["transcript"] < timings["intent"] <= timings["reply"]
+    assert timings["reply"] < timings["first_audio"] <= timings["last_audio"]
+    assert timings["transcript"] < timings["state"] < timings["first_audio"]
+
+
+def test_a_sentence_of_the_tts_unit_switches_the_light_and_is_answered(
+    environment: dict[str, str],
+) -> None:
+    written, result = _once(environment)
+    assert result["transcript"].lower() == "turn on the kitchen light"
+    _check_turn(result)
+    # Found, not told: the integration's flow was started by the node's announcement.
+    assert "Zeroconf found the node" in written
+
+
+@pytest.mark.skipif(not KITCHEN_LIGHTS.exists(), reason=f"no recordings in {DATA}")
+def test_a_recording_switches_the_light_and_is_answered(environment: dict[str, str]) -> None:
+    _, result = _once(environment, "--wav", KITCHEN_LIGHTS)
+    assert result["transcript"].lower() == "turn on the kitchen lights"
+    _check_turn(result)
+
+
+def test_it_stays_up_on_loopback_until_interrupted_and_leaves_nothing(
+    environment: dict[str, str],
+) -> None:
+    with _start(environment) as process:
+        try:
+            port = int(_read_until(process, r"http://127\.0\.0\.1:(\d+)\S*  ?user demo")[1])
+            with socket.create_connection(("127.0.0.1", port), timeout=5):
+                pass
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+        finally:
+            process.terminate()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+def test_terminated_while_starting_it_leaves_nothing(environment: dict[str, str]) -> None:
+    with _start(environment, "--once") as process:
+        _read_until(process, "Starting Home Assistant")
+        time.sleep(1)
+        process.terminate()
+        assert process.wait(60) != 0
+
+
+def test_a_taken_port_is_one_clear_line(environment: dict[str, str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [RUN, "--once", "--ha-port", str(port)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"script/run: port {port} is in use"
+
+
+def test_a_recording_that_cannot_be_read_is_one_clear_line(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [RUN, "--once", "--wav", tmp_path / "missing.wav"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"script/run: cannot read {tmp_path / 'missing.wav'}: No such file or directory"
+    ]

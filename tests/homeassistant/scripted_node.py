@@ -1,0 +1,186 @@
+"""A Wyoming server that answers what a test tells it to; written from the protocol, not from our client."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Self
+
+from wyoming.event import Event, Eventable, async_read_event, async_write_event
+
+NODE_ID = "0f8fad5bd9cb469fa16570867728950e"
+CREDIT = {"name": "Somebody", "url": "https://example.org"}
+
+
+def artifact(name: str, **more: Any) -> dict[str, Any]:
+    """Return what every program, model and voice of an `info` event says."""
+    return {
+        "name": name,
+        "description": f"{name} of the test",
+        "attribution": CREDIT,
+        "installed": True,
+        "version": "1.0",
+        **more,
+    }
+
+
+def node_info(**changes: Any) -> dict[str, Any]:
+    """Return the `info` of a node with one unit of each kind."""
+    info = {
+        "asr": [
+            artifact(
+                "ears",
+                requires_external_vad=False,
+                prefers_auto_gain_enabled=False,
+                prefers_noise_reduction_enabled=True,
+                models=[
+                    artifact("ears-en", languages=["en", "en-US"]),
+                    artifact("ears-nl", languages=["nl"], installed=False),
+                ],
+            )
+        ],
+        "tts": [
+            artifact(
+                "mouth",
+                supports_synthesize_streaming=True,
+                voices=[
+                    artifact("alba", languages=["en-GB"]),
+                    artifact("amy", languages=["en-US", "en"]),
+                    artifact("thorsten", languages=["de"]),
+                ],
+            )
+        ],
+        "wake": [
+            artifact(
+                "sentinel",
+                models=[
+                    artifact("alexa", languages=["en"], phrase="Alexa"),
+                    artifact("okay_nabu", languages=["en"], phrase="Okay Nabu"),
+                    artifact("not_here", languages=["en"], phrase="Not here", installed=False),
+                ],
+            )
+        ],
+        "intent": [artifact("mind", models=[artifact("mind-en", languages=["en"])])],
+        "node": {"id": NODE_ID, "name": "Cellar", "version": "0.1.0", "protocol": 1},
+    }
+    return {key: value for key, value in (info | changes).items() if value is not None}
+
+
+type Answer = Callable[[Connection, Event], Awaitable[None]]
+
+
+class Connection:
+    """The server's end of a connection."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self.received: list[Event] = []
+
+    async def send(self, message: Eventable) -> None:
+        await async_write_event(message.event(), self._writer)
+
+    async def send_bytes(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    def hang_up(self) -> None:
+        self._writer.close()
+
+    def types(self) -> list[str]:
+        return [event.type for event in self.received]
+
+    def all(self, event_type: str) -> list[Event]:
+        return [event for event in self.received if event.type == event_type]
+
+
+def reply(*messages: Eventable) -> Answer:
+    """Return an answer that sends messages."""
+
+    async def answer(connection: Connection, _event: Event) -> None:
+        for message in messages:
+            await connection.send(message)
+
+    return answer
+
+
+def after(count: int, answer: Answer) -> Answer:
+    """Return an answer that is given once, to the event number `count` of its type."""
+
+    async def counted(connection: Connection, event: Event) -> None:
+        if len(connection.all(event.type)) == count:
+            await answer(connection, event)
+
+    return counted
+
+
+async def hang_up(connection: Connection, _event: Event) -> None:
+    connection.hang_up()
+
+
+class ScriptedNode:
+    """Describes itself, remembers all that it is sent, and answers by event type."""
+
+    def __init__(self) -> None:
+        self.info: dict[str, Any] = node_info()
+        self.answers: dict[str, Answer] = {"describe": self._describe}
+        self.requests: list[Connection] = []
+        """Connections that asked for more than a description, oldest first."""
+        self.open = 0
+        self.described = 0
+        self.port = 0
+        self._server: asyncio.Server | None = None
+
+    async def _describe(self, connection: Connection, _event: Event) -> None:
+        self.described += 1
+        await connection.send(Raw("info", self.info))
+
+    async def start(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server.close_clients()
+            await self._server.wait_closed()
+            self._server = None
+
+    async def request(self) -> Connection:
+        """Return the newest request as soon as there is one that is over."""
+        async with asyncio.timeout(5):
+            while self.open or not self.requests:
+                await asyncio.sleep(0.005)
+        return self.requests[-1]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(writer)
+        self.open += 1
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                while (event := await async_read_event(reader)) is not None:
+                    if event.type != "describe" and not connection.received:
+                        self.requests.append(connection)
+                    connection.received.append(event)
+                    if (answer := self.answers.get(event.type)) is not None:
+                        await answer(connection, event)
+        finally:
+            self.open -= 1
+            writer.close()
+
+
+class Raw(Eventable):
+    """An event of any type and data."""
+
+    def __init__(self, event_type: str, data: Any) -> None:
+        self._event = Event(type=event_type, data=data)
+
+    def event(self) -> Event:
+        return self._event
+
+    @staticmethod
+    def is_type(event_type: str) -> bool:
+        raise NotImplementedError
+
+    @staticmethod
+    def from_event(event: Event) -> Eventable:
+        raise NotImplementedError

@@ -1,0 +1,232 @@
+"""The lane in front of an engine: loading, order, bounds and what a client that leaves sets free."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import aclosing
+
+import pytest
+
+from wyoming_units.engines.base import Attribution, EngineInfo
+from wyoming_units.errors import Busy, EngineFailed, Loading, Unsupported
+from wyoming_units.units.lane import Lane
+
+
+class Engine:
+    """Loads when it is let, and makes objects that know whether they were closed."""
+
+    def __init__(self, *, parallel: int = 1, failure: Exception | None = None) -> None:
+        self.info = EngineInfo(
+            name="test",
+            description="",
+            version="1",
+            attribution=Attribution(name="", url=""),
+            models=(),
+            parallel=parallel,
+        )
+        self.may_load = threading.Event()
+        self.failure = failure
+        self.closed = False
+
+    def load(self) -> None:
+        self.may_load.wait(5)
+        if self.failure:
+            raise self.failure
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Session:
+    """Says when it is used and refuses to be used when closed."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.release = threading.Event()
+        self.closed = threading.Event()
+
+    def work(self) -> bool:
+        self.entered.set()
+        self.release.wait(5)
+        return self.closed.is_set()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def ready(*, parallel: int = 1, depth: int = 64) -> Lane[Engine]:
+    """Return a lane whose engine loads at once."""
+    engine = Engine(parallel=parallel)
+    engine.may_load.set()
+    lane = Lane(engine, depth=depth)
+    lane.load()
+    return lane
+
+
+async def until(event: threading.Event) -> None:
+    """Wait for a thread."""
+    assert await asyncio.to_thread(event.wait, 5)
+
+
+async def test_callers_wait_while_the_engine_loads() -> None:
+    engine = Engine()
+    lane = Lane(engine)
+    lane.load()
+    call = asyncio.create_task(lane.call(lambda: "answer"))
+    await asyncio.sleep(0.05)
+    assert not call.done()
+    engine.may_load.set()
+    assert await call == "answer"
+    await lane.close()
+    assert engine.closed
+
+
+async def test_too_many_callers_are_told_that_the_engine_loads_or_is_busy() -> None:
+    engine = Engine()
+    lane = Lane(engine, depth=1)
+    lane.load()
+    release = threading.Event()
+    first = asyncio.create_task(lane.call(release.wait, 5))
+    await asyncio.sleep(0)
+    with pytest.raises(Loading):
+        await lane.call(int)
+    engine.may_load.set()
+    await asyncio.sleep(0.05)
+    with pytest.raises(Busy):
+        await lane.call(int)
+    release.set()
+    await first
+    assert await lane.call(int) == 0
+    await lane.close()
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [(Unsupported("no such file"), Unsupported), (ZeroDivisionError("a bug"), EngineFailed)],
+)
+async def test_a_failed_load_is_told_to_every_caller(failure: Exception, told: type[Exception]) -> None:
+    engine = Engine(failure=failure)
+    engine.may_load.set()
+    lane = Lane(engine)
+    loading = lane.load()
+    for _ in range(2):
+        with pytest.raises(told):
+            await lane.call(int)
+    assert lane.failed
+    await asyncio.wait({loading})
+    await lane.close()
+
+
+async def test_calls_of_one_thread_are_served_in_order() -> None:
+    lane = ready()
+    order: list[int] = []
+    await asyncio.gather(*(lane.call(order.append, number) for number in range(20)))
+    assert order == list(range(20))
+    await lane.close()
+
+
+async def test_a_call_that_nobody_waits_for_any_more_does_not_run() -> None:
+    lane = ready()
+    release, ran = threading.Event(), threading.Event()
+    first = asyncio.create_task(lane.call(release.wait, 5))
+    second = asyncio.create_task(lane.call(ran.set))
+    await asyncio.sleep(0.05)
+    second.cancel()
+    await asyncio.wait({second})
+    release.set()
+    await first
+    await lane.call(int)
+    assert not ran.is_set()
+    await lane.close()
+
+
+async def test_a_session_is_not_closed_while_a_call_still_uses_it() -> None:
+    lane = ready(parallel=2)
+    session = Session()
+
+    async def use() -> None:
+        async with lane.session(lambda: session) as mine:
+            await lane.call(mine.work)
+
+    task = asyncio.create_task(use())
+    await until(session.entered)
+    task.cancel()
+    await asyncio.sleep(0.05)
+    assert not session.closed.is_set()
+    session.release.set()
+    await asyncio.wait({task})
+    await until(session.closed)
+    await lane.close()
+
+
+async def test_a_session_that_was_made_for_a_client_that_left_is_closed() -> None:
+    lane = ready()
+    making, release, session = threading.Event(), threading.Event(), Session()
+
+    def make() -> Session:
+        making.set()
+        release.wait(5)
+        return session
+
+    async def use() -> None:
+        async with lane.session(make):
+            pytest.fail("nobody is there")
+
+    task = asyncio.create_task(use())
+    await until(making)
+    task.cancel()
+    release.set()
+    await asyncio.wait({task})
+    await until(session.closed)
+    await lane.close()
+
+
+async def test_a_stream_gives_pieces_as_they_are_made() -> None:
+    lane = ready()
+    release = threading.Event()
+
+    def produce(emit: Callable[[int], bool]) -> None:
+        emit(1)
+        release.wait(5)
+        emit(2)
+
+    got = []
+    async with aclosing(lane.stream(produce)) as pieces:
+        async for piece in pieces:
+            got.append(piece)
+            release.set()
+    assert got == [1, 2]
+    await lane.close()
+
+
+async def test_a_stream_that_nobody_reads_any_more_ends_in_the_engine() -> None:
+    lane = ready()
+    ended = threading.Event()
+
+    def produce(emit: Callable[[int], bool]) -> None:
+        while emit(0):
+            pass
+        ended.set()
+
+    async with aclosing(lane.stream(produce)) as pieces:
+        async for _ in pieces:
+            break
+    await until(ended)
+    await lane.close()
+
+
+async def test_an_error_of_the_engine_reaches_who_reads_the_stream() -> None:
+    lane = ready()
+
+    def produce(emit: Callable[[int], bool]) -> None:
+        emit(1)
+        raise EngineFailed("half way")
+
+    got = []
+    with pytest.raises(EngineFailed, match="half way"):
+        async with aclosing(lane.stream(produce)) as pieces:
+            got = [piece async for piece in pieces]
+    assert got == []
+    await lane.close()

@@ -19,6 +19,7 @@ from demo import assist, home, home_assistant, node, speech
 from demo.api import Api
 from demo.processes import Child, DemoError, choose_port
 from demo.report import Report
+from demo.speech import Speech
 from demo.turn import Turn, run_turn
 from wyoming_units.errors import UnitError
 
@@ -98,13 +99,9 @@ class Demo:
             step.text = f"Integration set up, with the Assist pipeline “{pipeline['name']}”"
         return str(pipeline["id"])
 
-    async def speak(self, api: Api, uri: str, pipeline: str) -> Turn:
-        """Say the sentence to the pipeline, in the room of the tablet."""
+    async def speak(self, api: Api, pipeline: str, spoken: Speech) -> Turn:
+        """Say a sentence to the pipeline, in the room of the tablet."""
         device = await home.listener(api)
-        if wav := self._options.wav:
-            spoken = await asyncio.to_thread(speech.read, wav)
-        else:
-            spoken = await speech.synthesize(uri, self._options.text)
         said = f"in the {home.LISTENER_AREA}: {spoken.origin}"
         with self._report.step(f"Speaking {said}") as step:
             turn = await run_turn(api, pipeline, device, spoken)
@@ -132,17 +129,19 @@ async def run(options: Options, folder: Path, report: Report) -> Turn | None:
     """Start everything and speak once; then stop, or stay until Ctrl-C. None: the turn failed."""
     async with AsyncExitStack() as parts:
         demo = Demo(options, folder, report, parts)
+        recording = speech.read(options.wav) if options.wav else None
         node_port, home_assistant_port = demo.choose_ports()
         uri, node_id = await demo.start_node(node_port)
         url, api = await demo.start_home_assistant(home_assistant_port)
         pipeline = await demo.assemble(api, node_id)
+        spoken = recording or await speech.synthesize(uri, options.text)
         if options.once:
-            return await demo.speak(api, uri, pipeline)
+            return await demo.speak(api, pipeline, spoken)
+        turn = None
         try:
-            turn = await demo.speak(api, uri, pipeline)
-        except (DemoError, UnitError) as err:
+            turn = await demo.speak(api, pipeline, spoken)
+        except DemoError as err:
             report.fail(str(err))
-            turn = None
         login = f"user {home_assistant.USER}, password {home_assistant.PASSWORD}"
         report.say(f"\n[bold]{url}[/]  {login}. Ctrl-C stops Home Assistant and the node.")
         with suppress(asyncio.CancelledError):
@@ -181,7 +180,11 @@ def command(
     try:
         turn = asyncio.run(_interruptible(run(options, folder, report)))
     except (DemoError, UnitError) as err:
-        report.fail(f"{err} (logs: {folder})")
+        # What the parts wrote helps to see why; where none had started there is nothing to keep.
+        logs = any(folder.glob("*.log"))
+        report.fail(f"{err} (logs: {folder})" if logs else str(err))
+        if not logs:
+            shutil.rmtree(folder)
         raise typer.Exit(1) from None
     except asyncio.CancelledError:
         turn = None

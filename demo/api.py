@@ -90,9 +90,13 @@ class Api:
         async with self._http.get(path) as response:
             return await answer(response)
 
-    def download(self, path: str) -> Any:
-        """Return an `aiohttp` request context for `path`, to be read as it arrives."""
-        return self._http.get(path)
+    @asynccontextmanager
+    async def download(self, path: str) -> AsyncIterator[aiohttp.StreamReader]:
+        """Give what is at `path`, to be read as it arrives."""
+        async with self._http.get(path) as response:
+            if not response.ok:
+                raise DemoError(f"Home Assistant refused {path} ({response.status})")
+            yield response.content
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary websocket message."""
@@ -124,7 +128,8 @@ class Api:
                 else:
                     future.set_exception(DemoError(f"Home Assistant: {data['error']['message']}"))
         for future in self._results.values():
-            future.set_exception(DemoError("Home Assistant hung up"))
+            if not future.done():
+                future.set_exception(DemoError("Home Assistant hung up"))
 
 
 async def answer(response: aiohttp.ClientResponse) -> Any:

@@ -48,7 +48,10 @@ _LISTENER = {
 
 
 async def furnish(api: Api) -> int:
-    """Put everything in its place and first state, exposed to Assist; return how many things there are."""
+    """Put everything in its place and first state, exposed to Assist and on the user's dashboard.
+
+    Returns how many things there are.
+    """
     areas = await _areas(api)
     for entity_id, area in _PLACES.items():
         await api.call("config/entity_registry/update", entity_id=entity_id, area_id=areas[area])
@@ -60,6 +63,7 @@ async def furnish(api: Api) -> int:
     )
     for action, entity_id, data in _STATES:
         await api.service(action, entity_id, **data)
+    await api.call("frontend/set_user_data", key="core", value={"default_panel": "demo-home"})
     return len(_PLACES)
 
 

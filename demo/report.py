@@ -11,9 +11,12 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from demo.speech import END_OF_SPEECH
 from demo.turn import Turn
 
-_BAR = 28
+_BAR = 16
+_WIDTH = 110
+"""Of lines that do not go to a terminal."""
 
 
 class Step:
@@ -28,6 +31,8 @@ class Report:
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)
+        if not self._console.is_terminal:
+            self._console.width = _WIDTH
 
     def fail(self, text: str) -> None:
         """Write one line to standard error; `text` is plain."""
@@ -62,31 +67,33 @@ class Report:
 
     def timeline(self, turn: Turn) -> None:
         """Show a turn: what happened when, counted from the end of speech."""
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for header in ("after speech", "stage"):
+            table.add_column(header, justify="right", no_wrap=True)
+        for header in ("", "moment"):
+            table.add_column(header, no_wrap=True)
+        table.add_column("")
         longest = max(*turn.timings_ms.values(), 1.0)
-        table = Table(box=None, padding=(0, 2, 0, 0), show_header=True, header_style="dim")
-        table.add_column("after speech", justify="right")
-        table.add_column("stage", justify="right")
-        table.add_column("")
-        table.add_column("moment")
-        table.add_column("")
         before = 0.0
         for name, moment in turn.timings_ms.items():
-            label, detail = _describe(name, turn)
             start, end = (round(max(0.0, ms) / longest * _BAR) for ms in (before, moment))
-            bar = Text(" " * start + "━" * max(end - start, 1), style="cyan")
-            table.add_row(f"{moment:.0f} ms", f"+{moment - before:.0f}", bar, label, detail)
+            bar = Text(" " * min(start, _BAR - 1) + "━" * max(end - start, 1), style="cyan")
+            stage = f"+{moment - before:.0f} ms"
+            table.add_row(f"{moment:.0f} ms", stage, bar, *_describe(name, turn))
             before = moment
+        self._console.print()
         self._console.print(table)
+        self._console.print(f"[dim]Speech ends with the {END_OF_SPEECH}.[/]\n", soft_wrap=True)
 
 
 def _describe(moment: str, turn: Turn) -> tuple[str, str]:
     """Return the name of a moment and what it brought."""
     return {
-        "end_of_turn": ("end of turn", "the unit heard that the speaker has finished"),
+        "end_of_turn": ("end of turn", "the unit knows it"),
         "transcript": ("transcript", f"“{turn.transcript}”"),
         "state": ("state", f"{turn.entity}: {turn.state_before} → [bold]{turn.state_after}[/]"),
         "intent": ("intent", turn.intent),
         "reply": ("reply", f"“{turn.reply}”"),
-        "first_audio": ("first audio", "the first bytes of the spoken reply"),
+        "first_audio": ("first audio", "of the spoken reply"),
         "last_audio": ("last audio", f"{turn.audio_seconds:.2f} s of speech"),
     }[moment]

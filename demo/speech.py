@@ -20,6 +20,7 @@ RATE = 16_000
 _FRAME = RATE // 100
 _LEAD_SECONDS = 0.3
 _VOICED_DB = 40.0
+END_OF_SPEECH = "last 10 ms that are less than 40 dB below the loudest, and speech to Silero VAD"
 
 
 @dataclass(frozen=True, kw_only=True)

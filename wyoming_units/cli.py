@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from wyoming.audio import AudioChunk
 
 from wyoming_units import __version__
 from wyoming_units.config import load_config, read_home
@@ -114,7 +115,7 @@ def say(
         async with _client(uri) as client:
             began = perf_counter()
             first = began
-            chunks = []
+            chunks: list[AudioChunk] = []
             async for chunk in synthesize(client, text, voice=voice, language=language):
                 first = first if chunks else perf_counter()
                 chunks.append(chunk)

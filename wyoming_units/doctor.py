@@ -12,7 +12,7 @@ from wyoming_units.config import NodeConfig, load_config
 from wyoming_units.engines import ENGINES, create_engine
 from wyoming_units.errors import UnitError
 from wyoming_units.wire.client import Client
-from wyoming_units.wire.discovery import FoundNode, advertised_addresses, find_nodes
+from wyoming_units.wire.discovery import advertised_addresses, find_nodes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ async def examine() -> list[Finding]:
         findings.append(await asyncio.to_thread(_engine, name))
     findings += [await _port(settings), _addresses(settings)]
     nodes = await find_nodes()
-    findings += [await _node(node) for node in nodes]
+    findings += [await _node(f"node {node.name}", node.uri) for node in nodes]
     if not nodes:
         findings.append(Finding(ok=True, what="network", detail="no node announces itself"))
     return findings
@@ -66,7 +66,9 @@ async def _port(settings: NodeConfig) -> Finding:
     try:
         server = await asyncio.start_server(lambda r, w: w.close(), settings.host, settings.port)
     except OSError as err:
-        return Finding(ok=False, what=what, detail=f"cannot be opened: {err.strerror or err}")
+        running = await _node(what, f"tcp://127.0.0.1:{settings.port}")
+        in_use = Finding(ok=False, what=what, detail=f"cannot be opened: {err.strerror or err}")
+        return running if running.ok else in_use
     server.close()
     return Finding(ok=True, what=what, detail="is free")
 
@@ -77,14 +79,14 @@ def _addresses(settings: NodeConfig) -> Finding:
     return Finding(ok=bool(addresses), what="announced addresses", detail=detail)
 
 
-async def _node(node: FoundNode) -> Finding:
-    what = f"node {node.name}"
+async def _node(what: str, uri: str) -> Finding:
+    """Ask a node what it offers."""
     try:
-        async with Client(node.uri, connect_timeout=2, read_timeout=2) as client:
+        async with Client(uri, connect_timeout=2, read_timeout=2) as client:
             info = await client.info()
     except UnitError as err:
-        return Finding(ok=False, what=what, detail=f"{node.uri}: {err}")
-    return Finding(ok=True, what=what, detail=f"{node.uri}: {', '.join(_programs(info))}")
+        return Finding(ok=False, what=what, detail=f"{uri}: {err}")
+    return Finding(ok=True, what=what, detail=f"{uri}: {', '.join(_programs(info))}")
 
 
 def _programs(info: dict[str, object]) -> Iterator[str]:

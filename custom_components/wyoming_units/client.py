@@ -120,13 +120,17 @@ class NodeConnection:
         except OSError as err:
             raise NodeError("connection_lost") from err
 
-    async def receive(self, seconds: float | None = ANSWER_TIMEOUT) -> Event:
-        """Return the next event within `seconds`; an `error` event is raised with its text."""
+    async def receive(self) -> Event:
+        """Return the next event; an `error` event is raised with its text."""
         try:
-            async with asyncio.timeout(seconds):
-                event = await async_read_event(self._reader)
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                return await self._read()
         except TimeoutError as err:
             raise NodeError("no_answer") from err
+
+    async def _read(self) -> Event:
+        try:
+            event = await async_read_event(self._reader)
         except (OSError, *_CODEC_ERRORS) as err:
             raise NodeError("connection_lost") from err
         if event is None:
@@ -150,7 +154,7 @@ class NodeConnection:
             await asyncio.gather(upload, return_exceptions=True)
 
     async def _receive_during(self, upload: asyncio.Task[Any]) -> Event:
-        reading = asyncio.create_task(self.receive(None))
+        reading = asyncio.create_task(self._read())
         try:
             await asyncio.wait((reading, upload), return_when=asyncio.FIRST_COMPLETED)
             if not reading.done() and (error := upload.exception()):
@@ -193,11 +197,12 @@ class Node:
         """Return what the node is; `NodeError` when it cannot be reached or is no node."""
         async with self.connect() as connection:
             try:
-                await connection.send(Describe())
-                while not Info.is_type((event := await connection.receive(DESCRIBE_TIMEOUT)).type):
-                    pass
-            except NodeError as err:
-                if err.key == "node_error":
+                async with asyncio.timeout(DESCRIBE_TIMEOUT):
+                    await connection.send(Describe())
+                    while not Info.is_type((event := await connection.receive()).type):
+                        pass
+            except (NodeError, TimeoutError) as err:
+                if isinstance(err, NodeError) and err.key == "node_error":
                     raise
                 raise NodeError("no_description", host=self.host, port=str(self.port)) from err
             return NodeInfo.from_event(event)

@@ -127,17 +127,14 @@ def async_follow_renames(hass: HomeAssistant, entry: WyomingUnitsConfigEntry) ->
         return data["action"] == "update" and "old_entity_id" in data
 
     async def follow(event: Event[er.EventEntityRegistryUpdatedData]) -> None:
-        if (pipeline_id := entry.data.get(CONF_PIPELINE_ID)) is None:
-            return
-        for pipeline in async_get_pipelines(hass):
-            if pipeline.id == pipeline_id:
-                changes: dict[str, Any] = {
-                    key: event.data["entity_id"]
-                    for key in _ENTITY_KEYS
-                    if getattr(pipeline, key) == event.data.get("old_entity_id")
-                }
-                if changes:
-                    await async_update_pipeline(hass, pipeline, **changes)
+        made = entry.data.get(CONF_PIPELINE_ID)
+        pipeline = next((each for each in async_get_pipelines(hass) if each.id == made), None)
+        old, new = event.data.get("old_entity_id"), event.data["entity_id"]
+        changes: dict[str, Any] = {
+            key: new for key in _ENTITY_KEYS if getattr(pipeline, key, None) == old
+        }
+        if pipeline is not None and changes:
+            await async_update_pipeline(hass, pipeline, **changes)
 
     return hass.bus.async_listen(er.EVENT_ENTITY_REGISTRY_UPDATED, follow, event_filter=renamed)
 

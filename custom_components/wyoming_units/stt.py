@@ -1,7 +1,7 @@
 """Speech-to-text units as entities."""
 
 import asyncio
-from collections.abc import AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from typing import override
 
@@ -112,15 +112,18 @@ class UnitSpeechToText(UnitEntity, stt.SpeechToTextEntity):
 async def _transcribe(connection: NodeConnection, stream: AsyncIterable[bytes]) -> str:
     upload = asyncio.create_task(_upload(connection, stream))
     async with aclosing(connection.answers(upload)) as answers:
-        async for event in answers:
-            if Transcript.is_type(event.type):
-                return parse(Transcript, event).text
-    raise NodeError("connection_lost")
+        while not Transcript.is_type((event := await anext(answers)).type):
+            pass
+        return parse(Transcript, event).text
 
 
 async def _upload(connection: NodeConnection, stream: AsyncIterable[bytes]) -> None:
     sound = {"rate": SAMPLE_RATE, "width": SAMPLE_WIDTH, "channels": SAMPLE_CHANNELS}
-    await connection.send(AudioStart(**sound))
-    async for audio in stream:
-        await connection.send(AudioChunk(audio=audio, **sound))
-    await connection.send(AudioStop())
+    try:
+        await connection.send(AudioStart(**sound))
+        async for audio in stream:
+            await connection.send(AudioChunk(audio=audio, **sound))
+        await connection.send(AudioStop())
+    finally:
+        if isinstance(stream, AsyncGenerator):  # the microphone must not wait to be collected
+            await stream.aclose()

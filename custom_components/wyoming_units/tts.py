@@ -137,9 +137,7 @@ async def _audio(
 ) -> AsyncGenerator[AudioChunk]:
     """Yield the audio of one request up to its `end` event; all chunks have one format."""
     async with aclosing(connection.answers(asyncio.create_task(upload))) as answers:
-        async for event in answers:
-            if end.is_type(event.type):
-                return
+        while not end.is_type((event := await anext(answers)).type):
             if AudioChunk.is_type(event.type):
                 yield parse(AudioChunk, event)
 

@@ -65,7 +65,8 @@ class UnitWakeWord(UnitEntity, wake_word.WakeWordDetectionEntity):
             heard = asyncio.Event()
             upload = asyncio.create_task(_upload(connection, stream, heard))
             async with aclosing(connection.answers(upload)) as answers:
-                async for event in answers:
+                while True:
+                    event = await anext(answers)
                     if NotDetected.is_type(event.type):
                         return None
                     if detection := _detection(event, wake_word_id):
@@ -75,7 +76,6 @@ class UnitWakeWord(UnitEntity, wake_word.WakeWordDetectionEntity):
                         await asyncio.wait((upload,))
                         queued = None if upload.exception() else upload.result()
                         return self._result(detection, queued)
-        return None
 
     def _result(self, detection: Detection, queued: TimedAudio | None) -> wake_word.DetectionResult:
         name = detection.name or ""

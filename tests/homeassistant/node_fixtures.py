@@ -17,7 +17,11 @@ from .scripted_node import NODE_ID, ScriptedNode
 
 @pytest.fixture(autouse=True)
 async def home_assistant(
-    enable_custom_integrations: None, socket_enabled: None, hass: HomeAssistant
+    reset_globals: None,  # these two before hass, so that they tidy up after it has stopped
+    verify_cleanup: None,
+    enable_custom_integrations: None,
+    socket_enabled: None,
+    hass: HomeAssistant,
 ) -> HomeAssistant:
     """A Home Assistant that loads our integration and may open sockets."""
     assert await async_setup_component(hass, "homeassistant", {})

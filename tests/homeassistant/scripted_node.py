@@ -128,6 +128,7 @@ class ScriptedNode:
         self.described = 0
         self.port = 0
         self._server: asyncio.Server | None = None
+        self._changed = asyncio.Event()
 
     async def _describe(self, connection: Connection, _event: Event) -> None:
         self.described += 1
@@ -147,10 +148,19 @@ class ScriptedNode:
 
     async def request(self) -> Connection:
         """Return the newest request as soon as there is one that is over."""
-        async with asyncio.timeout(5):
-            while self.open or not self.requests:
-                await asyncio.sleep(0.005)
+        await self.until(lambda: self.requests and not self.open)
         return self.requests[-1]
+
+    async def received(self, event_type: str) -> None:
+        """Wait until the newest request sent an event of a type."""
+        await self.until(lambda: self.requests and self.requests[-1].all(event_type))
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Wait until something holds that changes with what is sent here."""
+        async with asyncio.timeout(5):
+            while not holds():
+                self._changed.clear()
+                await self._changed.wait()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(writer)
@@ -161,10 +171,12 @@ class ScriptedNode:
                     if event.type != "describe" and not connection.received:
                         self.requests.append(connection)
                     connection.received.append(event)
+                    self._changed.set()
                     if (answer := self.answers.get(event.type)) is not None:
                         await answer(connection, event)
         finally:
             self.open -= 1
+            self._changed.set()
             writer.close()
 
 

@@ -1,5 +1,6 @@
 """A node as a config entry: entities, device, availability, diagnostics."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -64,6 +65,14 @@ async def test_a_unit_that_the_node_gets_later_is_added_and_one_that_leaves_is_u
     assert await hass.config_entries.async_setup(entry.entry_id)
     assert states(hass).keys() == {"conversation.cellar_intents", "tts.cellar_text_to_speech"}
 
+    node.info = node_info()
+    await next_poll(hass, freezer)
+    assert states(hass) == dict.fromkeys(ENTITIES, STATE_UNKNOWN)
+
+    node.info = node_info(asr=None, tts=None, wake=None, intent=None)
+    await next_poll(hass, freezer)
+    assert states(hass) == dict.fromkeys(ENTITIES, STATE_UNAVAILABLE)
+
     node.info = node_info(tts=None, intent=None)
     await next_poll(hass, freezer)
     assert states(hass) == {
@@ -72,10 +81,6 @@ async def test_a_unit_that_the_node_gets_later_is_added_and_one_that_leaves_is_u
         "tts.cellar_text_to_speech": STATE_UNAVAILABLE,
         "wake_word.cellar_wake_word": STATE_UNKNOWN,
     }
-
-    node.info = node_info()
-    await next_poll(hass, freezer)
-    assert states(hass) == dict.fromkeys(ENTITIES, STATE_UNKNOWN)
 
 
 async def test_a_node_that_goes_away_is_reported_once_and_comes_back_by_itself(
@@ -89,7 +94,8 @@ async def test_a_node_that_goes_away_is_reported_once_and_comes_back_by_itself(
     await next_poll(hass, freezer)
     await next_poll(hass, freezer)
     assert states(hass) == dict.fromkeys(ENTITIES, STATE_UNAVAILABLE)
-    assert caplog.text.count("Nothing answers at 127.0.0.1") == 1
+    assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 1
+    assert "Nothing answers at 127.0.0.1" in caplog.text
 
     node.info["node"]["version"] = "0.2.0"
     await node.start()

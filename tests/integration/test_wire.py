@@ -325,6 +325,14 @@ async def test_unknown_events_are_dropped() -> None:
         assert await peer.frame() == {"type": "pong", "text": "still here"}
 
 
+async def test_a_request_that_no_unit_answers_is_told_so() -> None:
+    async with serving() as (port, _, _), raw(port) as peer:
+        await peer.event("transcribe", {"request": {"id": "t"}})
+        error = await peer.frame()
+        assert error is not None
+        assert (error["code"], error["request"]) == ("unsupported", {"id": "t"})
+
+
 async def test_selecting_a_program_that_is_not_there_is_an_error() -> None:
     async with serving() as (port, _, _), raw(port) as peer:
         await peer.event("select-program", {"name": "counter"})

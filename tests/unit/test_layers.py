@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 THIRD_PARTY: dict[str, set[str]] = {
     "errors": set(),
     "observe": set(),
-    "speech": {"numpy", "sentence_stream"},
+    "speech": {"numpy"},
     "units": {"numpy", "soxr", "wyoming"},
     "wire": {"wyoming", "zeroconf", "ifaddr"},
     "dialog": {"wyoming"},

@@ -24,7 +24,7 @@ from wyoming_units.speech.automaton import (
     any_order,
     compile_automaton,
 )
-from wyoming_units.speech.grammar import Grammar, spoken_text, spoken_words
+from wyoming_units.speech.grammar import Grammar, spoken_names, spoken_text
 from wyoming_units.speech.home import Home, HomeEntity
 from wyoming_units.speech.numbers import number_words
 
@@ -172,15 +172,17 @@ class _Builder:
 
     def _numbers(self, limits: RangeSlotList) -> Phrase:
         numbers = list(islice(limits.get_numbers(), _MOST_NUMBERS))
-        return Choice(tuple(self._said(way, f"{n:g}") for n in numbers for way in number_words(n)))
+        ways = ((way.split(), n) for n in numbers for way in number_words(n))
+        return Choice(tuple(self._said(words, f"{n:g}") for words, n in ways))
 
     def _entities(self, entities: Iterable[HomeEntity]) -> Phrase:
         return Choice(tuple(self._name(entity.name, entity.aliases) for entity in entities))
 
     def _name(self, name: str, aliases: Iterable[str]) -> Phrase:
-        said = ((" ".join(spoken_words(text)), text.strip()) for text in (name, *aliases))
-        return Choice(tuple(self._said(words, text) for words, text in said if words))
+        texts = (text for text in (name, *aliases) if text.strip())
+        return Choice(tuple(self._said(w, text) for text in texts for w in spoken_names(text)))
 
-    def _said(self, words: str, written: str) -> Phrase:
-        self.spellings.setdefault(tuple(words.split()), written)
-        return Text(words)
+    def _said(self, words: Iterable[str], written: str) -> Phrase:
+        words = tuple(words)
+        self.spellings.setdefault(words, written.strip())
+        return Text(" ".join(words))

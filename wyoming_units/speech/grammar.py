@@ -14,17 +14,26 @@ _SYMBOLS = str.maketrans({"%": " percent", "&": " and ", "+": " plus ", "°": " 
 # Digits that begin a word ("2nd", "90s") are left to whoever pronounces the word.
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?!\w)")
 _UNSPOKEN = re.compile(r"[^\w'\s]|_")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_ACRONYM = re.compile(r"\b[A-Z]{2,5}\b")
 
 
 def spoken_text(text: str) -> str:
     """Return a text as it is said: lower case, numbers as words, no punctuation; spaces are kept."""
-    text = _NUMBER.sub(_say_number, text.casefold().translate(_SYMBOLS))
+    text = _CAMEL.sub(" ", text).casefold().translate(_SYMBOLS)
+    text = _NUMBER.sub(_say_number, text)
     return _UNSPOKEN.sub(" ", text)
 
 
 def spoken_words(text: str) -> tuple[str, ...]:
     """Return the words that are said for a text."""
     return tuple(word for part in spoken_text(text).split() if (word := part.strip("'")))
+
+
+def spoken_names(name: str) -> frozenset[tuple[str, ...]]:
+    """Return the words of a name; where it has an acronym, also those with its letters spelled out."""
+    spelled = _ACRONYM.sub(lambda letters: " ".join(letters[0]), name)
+    return frozenset(words for text in (name, spelled) if (words := spoken_words(text)))
 
 
 def _say_number(match: re.Match[str]) -> str:

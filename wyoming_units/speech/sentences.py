@@ -20,8 +20,8 @@ _END = re.compile(
 )
 _CLAUSE = re.compile(r"[,;:،—–](?=\s)|[，、；：]")
 _LAST_WORD = re.compile(r"[^\s(\[{\"'“„«*_]*$")
-_INITIAL = re.compile(r"(?<![.\d])(?<!\d\s)\b[^\W\d_]$")
-"""A single letter, but not the last of "p.m" and not the unit of "5 W"."""
+_INITIAL = re.compile(r"(?<![.\d°])(?<!\d\s)\b[^\W\d_]$")
+"""A single letter, but not the last of "p.m" and not the unit of "5 W" or "20 °C"."""
 _NEXT = re.compile(r"\S")
 
 # fmt: off

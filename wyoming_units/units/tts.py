@@ -59,14 +59,14 @@ class TtsUnit:
 
     async def _plain(self, request: Request) -> None:
         speech = await self._begin(request)
-        splitter = SentenceSplitter()
+        splitter = SentenceSplitter(speech.language)
         for sentence in (*splitter.push(text(request.opener)), *splitter.flush()):
             await speech.say(sentence)
         await speech.end()
 
     async def _streaming(self, request: Request) -> None:
         speech = await self._begin(request)
-        splitter = SentenceSplitter()
+        splitter = SentenceSplitter(speech.language)
         length = 0
         async for arrival in request:
             if arrival.event.type != "synthesize-chunk":
@@ -98,17 +98,17 @@ class _Speech:
         self._lane = lane
         self._request = request
         self._voice = voice
-        self._language = language
+        self.language = language
         self._timings = Timings()
         self._samples = 0
         self._started = False
 
     async def say(self, sentence: str) -> None:
         """Send the audio of a sentence as it is made."""
-        words = speakable(sentence, self._language)
+        words = speakable(sentence, self.language)
         if not words:
             return
-        wanted = SynthesisRequest(text=words, voice=self._voice.name, language=self._language)
+        wanted = SynthesisRequest(text=words, voice=self._voice.name, language=self.language)
         pieces = self._lane.stream(partial(self._lane.engine.synthesize, wanted))
         async with aclosing(pieces):
             with self._timings.span("decode"):

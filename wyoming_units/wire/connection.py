@@ -17,12 +17,17 @@ from wyoming_units.errors import (
     Busy,
     UnitError,
     UnknownModel,
+    Unsupported,
 )
 from wyoming_units.wire.frames import encode, read_event
 from wyoming_units.wire.limits import Limits
 from wyoming_units.wire.requests import Arrival, Request, Route, request_id
 
 _LOGGER = logging.getLogger(__name__)
+_REQUESTS = frozenset(
+    {"transcribe", "detect", "synthesize", "synthesize-start", "recognize", "transcript"}
+)
+"""Events that ask for an answer, of units that this node may not have."""
 _LINGER = 1.0
 _LINGER_BYTES = 65_536
 
@@ -137,6 +142,8 @@ class Connection:
             request = self._begin(*repeated)
             request.begun = True
             await request.put(Arrival(event, self._loop.time()))
+        elif event.type in _REQUESTS:
+            raise Unsupported(f"this node has no unit for {event.type}")
         elif self._is_body(event.type) and event.type not in self._strayed:
             self._strayed.add(event.type)
             raise BadRequest(f"{event.type} belongs to no request")

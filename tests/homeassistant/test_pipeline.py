@@ -1,0 +1,245 @@
+"""The Assist pipeline that the config flow offers."""
+
+from typing import Any
+
+import pytest
+from homeassistant.components.assist_pipeline import async_get_pipeline, async_get_pipelines
+from homeassistant.components.assist_pipeline.pipeline import (
+    KEY_ASSIST_PIPELINE,
+    Pipeline,
+    PipelineStorageCollection,
+)
+from homeassistant.config_entries import SOURCE_USER
+from homeassistant.const import CONF_HOST, CONF_PORT
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.wyoming_units.const import (
+    CONF_CREATE_PIPELINE,
+    CONF_PIPELINE_CONSENT,
+    CONF_PIPELINE_ID,
+    CONF_PREFERRED,
+    DOMAIN,
+)
+
+from .scripted_node import ScriptedNode, artifact, node_info
+
+
+async def run_flow(
+    hass: HomeAssistant, node: ScriptedNode, **choices: bool
+) -> tuple[MockConfigEntry, dict[str, Any]]:
+    """Add a node through the flow; return its entry and what the pipeline step suggested."""
+    flow = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+    flow = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {CONF_HOST: "127.0.0.1", CONF_PORT: node.port}
+    )
+    suggested = {}
+    if flow["type"] is FlowResultType.FORM:
+        assert flow["step_id"] == "pipeline"
+        suggested = flow["data_schema"]({})
+        flow = await hass.config_entries.flow.async_configure(flow["flow_id"], suggested | choices)
+    assert flow["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    return flow["result"], suggested
+
+
+def pipelines(hass: HomeAssistant) -> dict[str, Pipeline]:
+    return {pipeline.name: pipeline for pipeline in async_get_pipelines(hass)}
+
+
+def store(hass: HomeAssistant) -> PipelineStorageCollection:
+    return hass.data[KEY_ASSIST_PIPELINE].pipeline_store
+
+
+@pytest.fixture
+def second(node: ScriptedNode) -> ScriptedNode:
+    """A second node, not yet started."""
+    second = ScriptedNode()
+    second.info["node"] = {"id": "b" * 32, "name": "Attic", "version": "0.1.0", "protocol": 1}
+    return second
+
+
+async def test_yes_makes_a_complete_pipeline_of_the_nodes_units(
+    hass: HomeAssistant, node: ScriptedNode
+) -> None:
+    entry, suggested = await run_flow(hass, node)
+    assert suggested == {CONF_CREATE_PIPELINE: True, CONF_PREFERRED: True}
+    made = pipelines(hass)["Wyoming Units"]
+    assert made.to_json() == {
+        "id": made.id,
+        "name": "Wyoming Units",
+        "language": "en",
+        "conversation_engine": "conversation.home_assistant",
+        "conversation_language": "en",
+        "prefer_local_intents": True,
+        "stt_engine": "stt.cellar_speech_to_text",
+        "stt_language": "en-US",
+        "tts_engine": "tts.cellar_text_to_speech",
+        "tts_language": "en-US",
+        "tts_voice": "amy",
+        "wake_word_entity": "wake_word.cellar_wake_word",
+        "wake_word_id": "okay_nabu",
+    }
+    assert async_get_pipeline(hass).id == made.id
+    assert entry.data[CONF_PIPELINE_ID] == made.id
+    assert CONF_PIPELINE_CONSENT not in entry.data
+
+
+async def test_country_decides_between_dialects(hass: HomeAssistant, node: ScriptedNode) -> None:
+    hass.config.country = "GB"
+    await run_flow(hass, node)
+    made = pipelines(hass)["Wyoming Units"]
+    assert (made.tts_language, made.tts_voice) == ("en-GB", "alba")
+
+
+async def test_no_makes_no_pipeline(hass: HomeAssistant, node: ScriptedNode) -> None:
+    entry, _ = await run_flow(hass, node, **{CONF_CREATE_PIPELINE: False})
+    assert "Wyoming Units" not in pipelines(hass)
+    assert entry.data.keys() == {CONF_HOST, CONF_PORT}
+
+
+async def test_the_preferred_pipeline_stays_where_the_user_wants_it(
+    hass: HomeAssistant, node: ScriptedNode
+) -> None:
+    await run_flow(hass, node, **{CONF_PREFERRED: False})
+    assert "Wyoming Units" in pipelines(hass)
+    assert async_get_pipeline(hass).name == "Home Assistant"
+
+
+async def test_a_deleted_pipeline_is_never_made_again(
+    hass: HomeAssistant, node: ScriptedNode
+) -> None:
+    entry, _ = await run_flow(hass, node, **{CONF_PREFERRED: False})
+    await store(hass).async_delete_item(entry.data[CONF_PIPELINE_ID])
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert pipelines(hass).keys() == {"Home Assistant"}
+
+
+async def test_stages_that_a_node_lacks_come_from_another_and_its_own_come_first(
+    hass: HomeAssistant, node: ScriptedNode, second: ScriptedNode
+) -> None:
+    node.info = node_info(tts=None)
+    _, suggested = await run_flow(hass, node)
+    assert suggested == {}
+
+    second.info |= {"wake": []}
+    await second.start()
+    try:
+        await run_flow(hass, second)
+        made = pipelines(hass)["Wyoming Units"]
+        assert made.stt_engine == "stt.attic_speech_to_text"
+        assert made.tts_engine == "tts.attic_text_to_speech"
+        assert made.wake_word_entity == "wake_word.cellar_wake_word"
+    finally:
+        await second.stop()
+
+
+async def test_a_unit_of_another_language_leaves_its_stage_to_the_next_node(
+    hass: HomeAssistant, node: ScriptedNode, second: ScriptedNode
+) -> None:
+    second.info["asr"] = [artifact("oren", models=[artifact("oren-nl", languages=["nl"])])]
+    await second.start()
+    try:
+        await run_flow(hass, node, **{CONF_CREATE_PIPELINE: False})
+        await run_flow(hass, second)
+        made = pipelines(hass)["Wyoming Units"]
+        assert made.stt_engine == "stt.cellar_speech_to_text"
+        assert made.tts_engine == "tts.attic_text_to_speech"
+    finally:
+        await second.stop()
+
+
+async def test_a_second_pipeline_is_not_suggested_and_gets_a_name_of_its_own(
+    hass: HomeAssistant, node: ScriptedNode, second: ScriptedNode
+) -> None:
+    await run_flow(hass, node)
+    await second.start()
+    try:
+        _, suggested = await run_flow(hass, second, **{CONF_CREATE_PIPELINE: True})
+        assert suggested == {CONF_CREATE_PIPELINE: False, CONF_PREFERRED: False}
+        assert {"Wyoming Units", "Wyoming Units (Attic)"} <= pipelines(hass).keys()
+    finally:
+        await second.stop()
+
+
+async def test_names_that_are_taken_are_numbered(hass: HomeAssistant, node: ScriptedNode) -> None:
+    entry, _ = await run_flow(hass, node)
+    for name in ("Wyoming Units (Cellar)", "Wyoming Units (Cellar 2)"):
+        hass.config_entries.async_update_entry(
+            entry, data={**entry.data, CONF_PIPELINE_CONSENT: {CONF_PREFERRED: False}}
+        )
+        await hass.config_entries.async_reload(entry.entry_id)
+        await hass.async_block_till_done()
+        assert name in pipelines(hass)
+
+
+async def test_a_node_without_a_wake_word_unit_makes_a_pipeline_without_one(
+    hass: HomeAssistant, node: ScriptedNode
+) -> None:
+    node.info = node_info(wake=None)
+    await run_flow(hass, node)
+    made = pipelines(hass)["Wyoming Units"]
+    assert (made.wake_word_entity, made.wake_word_id) == (None, None)
+
+
+async def test_a_stage_that_went_out_of_reach_delays_the_pipeline(
+    hass: HomeAssistant, node: ScriptedNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    node.info = node_info(tts=None)
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        title="Cellar",
+        unique_id=node.info["node"]["id"],
+        data={
+            CONF_HOST: "127.0.0.1",
+            CONF_PORT: node.port,
+            CONF_PIPELINE_CONSENT: {CONF_PREFERRED: True},
+        },
+    )
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert "Wyoming Units" not in pipelines(hass)
+    assert "out of reach" in caplog.text
+
+    node.info = node_info()
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert "Wyoming Units" in pipelines(hass)
+
+
+async def test_the_pipeline_follows_entities_that_are_renamed(
+    hass: HomeAssistant, node: ScriptedNode
+) -> None:
+    entry, _ = await run_flow(hass, node)
+    others = [
+        pipeline for pipeline in async_get_pipelines(hass) if pipeline.name != "Wyoming Units"
+    ]
+    registry = er.async_get(hass)
+    # All at once, as renaming a device does.
+    for domain, name in (("stt", "speech_to_text"), ("tts", "text_to_speech")):
+        registry.async_update_entity(f"{domain}.cellar_{name}", new_entity_id=f"{domain}.butler")
+    registry.async_update_entity("wake_word.cellar_wake_word", new_entity_id="wake_word.butler")
+    registry.async_update_entity("conversation.cellar_intents", new_entity_id="conversation.b")
+    registry.async_update_entity("tts.butler", name="Butler")
+    await hass.async_block_till_done()
+    made = pipelines(hass)["Wyoming Units"]
+    assert made.id == entry.data[CONF_PIPELINE_ID]
+    assert made.stt_engine == "stt.butler"
+    assert made.tts_engine == "tts.butler"
+    assert made.wake_word_entity == "wake_word.butler"
+    assert made.conversation_engine == "conversation.home_assistant"
+    assert others == [
+        pipeline for pipeline in async_get_pipelines(hass) if pipeline.name != "Wyoming Units"
+    ]
+
+
+async def test_renaming_changes_no_pipeline_where_none_was_made(
+    hass: HomeAssistant, loaded: MockConfigEntry
+) -> None:
+    before = async_get_pipelines(hass)
+    er.async_get(hass).async_update_entity("tts.cellar_text_to_speech", new_entity_id="tts.butler")
+    await hass.async_block_till_done()
+    assert async_get_pipelines(hass) == before

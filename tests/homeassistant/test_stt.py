@@ -1,0 +1,230 @@
+"""The speech-to-text entity against a server that follows a script."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import pytest
+from homeassistant.components import stt
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from wyoming.asr import Transcript
+from wyoming.audio import AudioChunk
+from wyoming.error import Error
+
+from .scripted_node import Answer, Raw, ScriptedNode, after, hang_up, reply
+
+ENTITY = "stt.cellar_speech_to_text"
+HEARD = "turn on the kitchen light"
+METADATA = stt.SpeechMetadata(
+    language="en",
+    format=stt.AudioFormats.WAV,
+    codec=stt.AudioCodecs.PCM,
+    bit_rate=stt.AudioBitRates.BITRATE_16,
+    sample_rate=stt.AudioSampleRates.SAMPLERATE_16000,
+    channel=stt.AudioChannels.CHANNEL_MONO,
+)
+FAILED = stt.SpeechResult(None, stt.SpeechResultState.ERROR)
+UNDERSTOOD = stt.SpeechResult(HEARD, stt.SpeechResultState.SUCCESS)
+
+
+class Microphone:
+    """Gives pieces of audio, then goes on as it is told."""
+
+    def __init__(self, pieces: int = 3, then: Callable[[], object] = lambda: None) -> None:
+        self._pieces = pieces
+        self._then = then
+        self.open = False
+
+    async def stream(self) -> AsyncGenerator[bytes]:
+        self.open = True
+        try:
+            for number in range(self._pieces):
+                await asyncio.sleep(0)
+                yield bytes([number % 256, 0]) * 160
+            if asyncio.iscoroutine(rest := self._then()):
+                await rest
+        finally:
+            self.open = False
+
+
+@pytest.fixture
+def entity(hass: HomeAssistant, loaded: MockConfigEntry) -> stt.SpeechToTextEntity:
+    entity = stt.async_get_speech_to_text_engine(hass, ENTITY)
+    assert isinstance(entity, stt.SpeechToTextEntity)
+    return entity
+
+
+async def test_audio_goes_up_as_it_comes_behind_what_the_unit_needs_to_know(
+    node: ScriptedNode, entity: stt.SpeechToTextEntity
+) -> None:
+    node.answers["audio-stop"] = reply(Transcript(text=HEARD))
+    result = await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
+    assert result == UNDERSTOOD
+    request = await node.request()
+    assert request.types() == [
+        "transcribe",
+        "audio-start",
+        *["audio-chunk"] * 3,
+        "audio-stop",
+    ]
+    transcribe, start, *chunks, _ = request.received
+    assert transcribe.data["language"] == "en"
+    assert transcribe.data["context"]["home"]["language"] == "en"
+    assert start.data.items() >= {"rate": 16000, "width": 2, "channels": 1}.items()
+    assert [AudioChunk.from_event(chunk).audio[0] for chunk in chunks] == [0, 1, 2]
+
+
+async def test_the_text_is_returned_while_the_microphone_is_still_open(
+    node: ScriptedNode, entity: stt.SpeechToTextEntity
+) -> None:
+    node.answers["audio-chunk"] = after(3, reply(Raw("transcript-start", {}), Transcript(HEARD)))
+    microphone = Microphone(then=asyncio.Event().wait)
+    async with asyncio.timeout(2):
+        result = await entity.internal_async_process_audio_stream(METADATA, microphone.stream())
+    assert result == UNDERSTOOD
+    assert not microphone.open
+    assert "audio-stop" not in (await node.request()).types()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (reply(Error(text="too many", code="busy")), "too many (busy)"),
+        (reply(Raw("error", {"code": "busy"})), "cannot be read (error)"),
+        (reply(Raw("transcript", {"language": "en"})), "cannot be read (transcript)"),
+        (reply(Raw("transcript", [HEARD])), "connection to the node was lost"),
+        (hang_up, "connection to the node was lost"),
+    ],
+)
+@pytest.mark.parametrize("moment", ["transcribe", "audio-chunk", "audio-stop"])
+async def test_a_failure_of_the_node_is_an_error_result_and_one_line_in_the_log(
+    node: ScriptedNode,
+    entity: stt.SpeechToTextEntity,
+    caplog: pytest.LogCaptureFixture,
+    answer: Answer,
+    reason: str,
+    moment: str,
+) -> None:
+    node.answers[moment] = after(1, answer)
+    microphone = Microphone(then=lambda: asyncio.sleep(0 if moment == "audio-stop" else 5))
+    async with asyncio.timeout(2):
+        result = await entity.internal_async_process_audio_stream(METADATA, microphone.stream())
+    assert result == FAILED
+    [line] = [record for record in caplog.records if "Speech-to-text of" in record.message]
+    assert line.levelno == logging.WARNING
+    assert reason in line.message
+    assert not microphone.open
+
+
+async def test_a_node_that_never_answers_is_given_up(
+    node: ScriptedNode,
+    entity: stt.SpeechToTextEntity,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("custom_components.wyoming_units.client.ANSWER_TIMEOUT", 0.05)
+    result = await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
+    assert result == FAILED
+    assert "did not answer in time" in caplog.text
+
+
+async def test_a_node_that_stops_reading_is_given_up(
+    node: ScriptedNode, entity: stt.SpeechToTextEntity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_components.wyoming_units.client.ANSWER_TIMEOUT", 0.05)
+    monkeypatch.setattr("custom_components.wyoming_units.client.SEND_TIMEOUT", 0.05)
+    stuck = asyncio.Event()
+    node.answers["transcribe"] = lambda *_: stuck.wait()
+    microphone = Microphone(pieces=100_000)
+    result = await entity.internal_async_process_audio_stream(METADATA, microphone.stream())
+    stuck.set()
+    await node.request()
+    assert result == FAILED
+    assert not microphone.open
+
+
+async def test_a_pause_in_speech_is_no_failure(
+    node: ScriptedNode, entity: stt.SpeechToTextEntity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_components.wyoming_units.client.ANSWER_TIMEOUT", 0.05)
+    node.answers["audio-stop"] = reply(Transcript(text=HEARD))
+    microphone = Microphone(then=lambda: asyncio.sleep(0.2))
+    result = await entity.internal_async_process_audio_stream(METADATA, microphone.stream())
+    assert result == UNDERSTOOD
+
+
+async def test_a_node_that_is_away_is_an_error_result(
+    node: ScriptedNode, entity: stt.SpeechToTextEntity, caplog: pytest.LogCaptureFixture
+) -> None:
+    await node.stop()
+    result = await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
+    assert result == FAILED
+    assert "Nothing answers at 127.0.0.1" in caplog.text
+
+
+async def test_a_turn_that_is_cancelled_frees_the_node_at_once(
+    node: ScriptedNode, entity: stt.SpeechToTextEntity
+) -> None:
+    microphone = Microphone(then=asyncio.Event().wait)
+    turn = asyncio.create_task(
+        entity.internal_async_process_audio_stream(METADATA, microphone.stream())
+    )
+    await node.received("audio-chunk")
+    turn.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await turn
+    async with asyncio.timeout(0.1):
+        await node.request()
+    assert not microphone.open
+
+
+async def test_a_microphone_that_breaks_is_not_taken_for_a_failure_of_the_node(
+    node: ScriptedNode, entity: stt.SpeechToTextEntity
+) -> None:
+    def unplug() -> None:
+        raise RuntimeError("unplugged")
+
+    microphone = Microphone(then=unplug)
+    with pytest.raises(RuntimeError, match="unplugged"):
+        await entity.internal_async_process_audio_stream(METADATA, microphone.stream())
+    await node.request()
+
+
+async def test_the_unit_says_what_it_can_and_how_it_likes_its_audio(
+    entity: stt.SpeechToTextEntity,
+) -> None:
+    assert entity.supported_languages == ["en", "en-US"]
+    assert entity.check_metadata(METADATA)
+    assert entity.audio_processing == stt.SpeechAudioProcessing(
+        requires_external_vad=False,
+        prefers_auto_gain_enabled=False,
+        prefers_noise_reduction_enabled=True,
+    )
+
+
+async def test_logs_above_debug_never_hold_what_was_said(
+    node: ScriptedNode, entity: stt.SpeechToTextEntity, caplog: pytest.LogCaptureFixture
+) -> None:
+    node.answers["audio-stop"] = reply(Transcript(text=HEARD))
+    await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
+    assert not [r for r in caplog.records if HEARD in r.message and r.levelno > logging.DEBUG]
+
+
+async def test_a_recording_that_is_posted_is_transcribed_too(
+    hass_client: Any, node: ScriptedNode, entity: stt.SpeechToTextEntity
+) -> None:
+    node.answers["audio-stop"] = reply(Transcript(text=HEARD))
+    client = await hass_client()
+    response = await client.post(
+        f"/api/stt/{ENTITY}",
+        headers={
+            "X-Speech-Content": "format=wav; codec=pcm; sample_rate=16000; bit_rate=16; "
+            "channel=1; language=en"
+        },
+        data=bytes(32_000),
+    )
+    assert await response.json() == {"text": HEARD, "result": "success"}
+    transcribe = (await node.request()).received[0]
+    assert transcribe.data["context"]["home"]["area"] is None

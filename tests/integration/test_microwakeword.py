@@ -1,0 +1,216 @@
+"""microWakeWord with its real models on real recordings."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.integration.recordings import data, read_wav
+from wyoming_units.engines.base import RATE, Audio, Wake
+from wyoming_units.engines.microwakeword import MicroWakeWordDetector
+from wyoming_units.errors import EngineFailed, UnknownWakeWord
+
+WORDS = {
+    "okay_nabu": "Okay Nabu",
+    "hey_jarvis": "Hey Jarvis",
+    "hey_mycroft": "Hey Mycroft",
+    "alexa": "Alexa",
+}
+POSITIVE = {
+    "mww_hey_jarvis_1": "hey_jarvis",
+    "oww_hey_jarvis": "hey_jarvis",
+    "mww_okay_nabu_1": "okay_nabu",
+    "oww_okay_nabu": "okay_nabu",
+}
+NEAR_MISSES = (
+    "hey_jane",
+    "mww_computer_computer",
+    "mww_computer_hey_peppa_pig",
+    "oww_computer",
+    "oww_hey_rhasspy",
+    "oww_snowboy",
+)
+
+
+def loaded() -> MicroWakeWordDetector:
+    engine = MicroWakeWordDetector()
+    engine.load()
+    return engine
+
+
+@pytest.fixture(scope="module")
+def detector() -> Iterator[MicroWakeWordDetector]:
+    engine = loaded()
+    yield engine
+    engine.close()
+
+
+def clip(name: str) -> Audio:
+    return read_wav(data(f"media/wake/{name}.wav"))
+
+
+def listen(
+    engine: MicroWakeWordDetector, audio: Audio, names: Sequence[str] = (), step: int = 1024
+) -> list[Wake]:
+    stream = engine.start(names)
+    wakes = [
+        wake
+        for start in range(0, len(audio), step)
+        for wake in stream.feed(audio[start : start + step])
+    ]
+    stream.close()
+    return wakes
+
+
+def test_it_offers_four_words_with_their_phrases() -> None:
+    models = MicroWakeWordDetector().info.models
+    assert {model.name: model.phrase for model in models} == WORDS
+    assert all(model.languages for model in models)
+
+
+@pytest.mark.parametrize(("name", "word"), POSITIVE.items())
+def test_a_spoken_wake_word_is_heard_once_and_no_other(
+    detector: MicroWakeWordDetector, name: str, word: str
+) -> None:
+    audio = clip(name)
+    (wake,) = listen(detector, audio)
+    assert wake.name == word
+    assert 0.5 < wake.at <= len(audio) / RATE
+
+
+@pytest.mark.parametrize("name", NEAR_MISSES)
+def test_other_words_are_not_heard(detector: MicroWakeWordDetector, name: str) -> None:
+    assert not listen(detector, clip(name))
+
+
+def test_background_noise_is_not_heard(detector: MicroWakeWordDetector) -> None:
+    assert not listen(detector, read_wav(data("media/noise/background_noise.wav")))
+
+
+def test_only_the_words_asked_for_are_heard(detector: MicroWakeWordDetector) -> None:
+    audio = clip("oww_hey_jarvis")
+    assert not listen(detector, audio, ["okay_nabu", "alexa"])
+    assert [wake.name for wake in listen(detector, audio, ["alexa", "hey_jarvis"])] == [
+        "hey_jarvis"
+    ]
+
+
+@pytest.mark.parametrize("names", [["computer"], ["okay_nabu", "hey_siri"], [""]])
+def test_an_unknown_word_is_refused_and_never_replaced(
+    detector: MicroWakeWordDetector, names: list[str]
+) -> None:
+    with pytest.raises(UnknownWakeWord, match=repr(names[-1])):
+        detector.start(names)
+
+
+@pytest.mark.parametrize("step", [1, 160, 777, 1024, 16_000, 10**9])
+def test_the_size_of_the_pieces_makes_no_difference(
+    detector: MicroWakeWordDetector, step: int
+) -> None:
+    audio = clip("mww_okay_nabu_1")
+    assert listen(detector, audio, ["okay_nabu"], step) == listen(detector, audio, ["okay_nabu"])
+
+
+def test_one_utterance_gives_one_detection_and_the_next_another(
+    detector: MicroWakeWordDetector,
+) -> None:
+    audio = clip("oww_okay_nabu")
+    pause = np.zeros(2 * RATE, np.float32)
+    first, second = listen(detector, np.concatenate([audio, pause, audio]))
+    assert first.name == second.name == "okay_nabu"
+    assert second.at - first.at == pytest.approx((len(audio) + len(pause)) / RATE, abs=0.1)
+
+
+def test_a_stream_knows_nothing_of_an_earlier_one(detector: MicroWakeWordDetector) -> None:
+    """Neither half of a word is the word, unless the stream of the first half is remembered."""
+    audio = clip("oww_hey_jarvis")
+    (whole,) = listen(detector, audio)
+    middle = round((whole.at - 0.25) * RATE)
+    assert not listen(detector, audio[:middle])
+    assert not listen(detector, audio[middle:])
+
+
+def test_streams_in_many_threads_do_not_disturb_each_other(detector: MicroWakeWordDetector) -> None:
+    names = [*POSITIVE, *NEAR_MISSES] * 2
+    clips = [clip(name) for name in names]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda audio: [wake.name for wake in listen(detector, audio)], clips))
+    assert found == [[POSITIVE[name]] if name in POSITIVE else [] for name in names]
+
+
+def test_audio_out_of_range_is_clipped(detector: MicroWakeWordDetector) -> None:
+    audio = clip("oww_okay_nabu")
+    loud = audio * (1.5 / np.abs(audio).max())
+    assert [wake.name for wake in listen(detector, loud)] == ["okay_nabu"]
+
+
+def test_features_above_the_scale_of_the_model_are_clipped(detector: MicroWakeWordDetector) -> None:
+    """A loud square wave gives 26.2; the scale ends at 26.0, and wrapped it would be the lowest."""
+    stream = detector.start(["okay_nabu"])
+    code = stream._listeners[0]._input_code
+    stored = code.encode(np.array([0, 13, 26, 26.2, 30], np.float32))
+    stream.close()
+    assert stored.tolist() == [-128, 0, 127, 127, 127]
+
+
+def test_closing_a_stream_twice_is_harmless(detector: MicroWakeWordDetector) -> None:
+    stream = detector.start([])
+    stream.close()
+    stream.close()
+
+
+def test_a_stream_outlives_the_detector() -> None:
+    engine = loaded()
+    stream = engine.start(["okay_nabu"])
+    engine.close()
+    assert [wake.name for wake in stream.feed(clip("oww_okay_nabu"))] == ["okay_nabu"]
+    stream.close()
+
+
+def test_a_model_of_the_user_is_heard(tmp_path: Path) -> None:
+    source = data("wake-microwakeword")
+    config = json.loads((source / "hey_jarvis.json").read_text("utf-8"))
+    shutil.copy(source / "hey_jarvis.tflite", tmp_path)
+    path = tmp_path / "my_butler.json"
+    path.write_text(json.dumps(config | {"wake_word": "My Butler"}), "utf-8")
+    engine = MicroWakeWordDetector(models=[path])
+    engine.load()
+    assert {model.name: model.phrase for model in engine.info.models} == WORDS | {
+        "my_butler": "My Butler"
+    }
+    assert [wake.name for wake in listen(engine, clip("oww_hey_jarvis"), ["my_butler"])] == [
+        "my_butler"
+    ]
+
+
+def test_a_model_of_the_user_replaces_the_word_of_the_same_name() -> None:
+    engine = MicroWakeWordDetector(models=[data("wake-microwakeword") / "okay_nabu.json"])
+    engine.load()
+    (model,) = (model for model in engine.info.models if model.name == "okay_nabu")
+    assert model.languages == ("en",)  # the built-in one knows seven
+    assert [wake.name for wake in listen(engine, clip("mww_okay_nabu_1"))] == ["okay_nabu"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"model": "x.tflite", "wake_word": "X"}'])
+def test_a_broken_configuration_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text(text, "utf-8")
+    with pytest.raises(EngineFailed, match=r"broken\.json"):
+        MicroWakeWordDetector(models=[path])
+
+
+@pytest.mark.parametrize("weights", [None, b"not a model"])
+def test_missing_or_broken_weights_are_named(tmp_path: Path, weights: bytes | None) -> None:
+    path = tmp_path / "word.json"
+    micro = {"probability_cutoff": 0.9, "sliding_window_size": 5}
+    path.write_text(json.dumps({"model": "w.tflite", "wake_word": "W", "micro": micro}), "utf-8")
+    if weights is not None:
+        (tmp_path / "w.tflite").write_bytes(weights)
+    with pytest.raises(EngineFailed, match=r"w\.tflite"):
+        MicroWakeWordDetector(models=[path]).load()

@@ -1,0 +1,157 @@
+"""Text made speakable."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from wyoming_units.speech.speakable import speakable
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("**Bold** and *light* and __both__ and _one_", "Bold and light and both and one"),
+        ("***Very*** ~~not~~ `code`", "Very not code"),
+        ("# Heading", "Heading"),
+        ("### Heading\nText", "Heading Text"),
+        ("- one\n* two\n+ three\n• four", "one two three four"),
+        ("  - [x] done\n  - [ ] open", "done open"),
+        ("> quoted", "quoted"),
+        ("| a | b |\n|---|:-:|\n| 1 | 2 |", "a b 1 2"),
+        ("one\n---\ntwo", "one two"),
+        ("Before ```print(1)``` after", "Before after"),
+        ("```python\nprint(1)\n```", ""),
+        ("```\nnever closed", ""),
+        ("[the docs](https://example.com/a 'title')", "the docs"),
+        ("![a lamp](lamp.png)", "a lamp"),
+        ("**Half of it", "Half of it"),
+    ],
+)
+def test_markdown_is_dropped(text: str, spoken: str) -> None:
+    assert speakable(text, "en") == spoken
+
+
+@pytest.mark.parametrize(
+    "text", ["2 * 3 = 6", "2*3", "The price - so far - is low.", "C# and F#", "x-ray", "1. Milk"]
+)
+def test_what_only_looks_like_markdown_stays(text: str) -> None:
+    assert speakable(text, "en") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("See https://www.home-assistant.io/docs/?a=b#c now", "See home-assistant.io now"),
+        ("See http://example.com. Good", "See example.com. Good"),
+        ("(https://example.com/)", "(example.com)"),
+        ("<https://example.com/a>, yes", "less than example.com greater than , yes"),
+    ],
+)
+def test_addresses_are_spoken_as_their_domain(text: str, spoken: str) -> None:
+    assert speakable(text, "en") == spoken
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("Done! 🎉👍🏽", "Done!"),
+        ("1️⃣ first", "1 first"),
+        ("👨‍👩‍👧", ""),
+        ("☀️ sunny ❤️", "sunny"),
+        ("a → b", "a b"),
+    ],
+)
+def test_pictures_are_dropped(text: str, spoken: str) -> None:
+    assert speakable(text, "en") == spoken
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "spoken"),
+    [
+        ("en", "It is 21.5°C.", "It is 21.5 degrees Celsius."),
+        ("en-GB", "1 °C, -5 °F", "1 degree Celsius, minus 5 degrees Fahrenheit"),
+        ("en", "−3℃", "minus 3 degrees Celsius"),
+        ("en", "20-25°C", "20-25 degrees Celsius"),
+        ("en", "turn it 90°", "turn it 90 degrees"),
+        ("en", "50% of 5 km/h", "50 percent of 5 kilometres per hour"),
+        ("en", "3.2kWh, 60 W and 1 kW", "3.2 kilowatt hours, 60 watts and 1 kilowatt"),
+        ("en", "1,234.5 W", "1,234.5 watts"),
+        ("en", "12 μg/m³ and 450 ppm", "12 micrograms per cubic metre and 450 parts per million"),
+        ("en", "€5, 12.50 € and $1", "5 euros, 12.50 euros and 1 dollar"),
+        ("en", "100\u202f000 and 5\u00a0cm", "100 000 and 5 centimetres"),
+        ("de", "21.5 °C und -5°C", "21,5 Grad Celsius und minus 5 Grad Celsius"),
+        ("de_DE", "1 kWh, 3 kWh, 50 %", "1 Kilowattstunde, 3 Kilowattstunden, 50 Prozent"),
+        ("de", "1.500 W", "1.500 Watt"),
+        ("fr", "21,5 °C et -1 °C", "21,5 degrés Celsius et moins 1 degré Celsius"),
+        ("zh", "现在21.5℃，湿度50%", "现在21.5摄氏度，湿度百分之50"),
+        ("zh-CN", "是-5°C，用电3kWh的", "是负5摄氏度，用电3千瓦时的"),
+        ("cmn", "5%", "百分之5"),
+    ],
+)
+def test_units_are_spoken_as_words(language: str, text: str, spoken: str) -> None:
+    assert speakable(text, language) == spoken
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["5 Amps", "2 Wh5", "Vitamin A", "10 Watts", "x-5", "version 1.2.3", "7:30", "5 v", "3 kg/m"],
+)
+def test_what_only_looks_like_a_unit_stays(text: str) -> None:
+    assert speakable(text, "en") == text
+
+
+def test_units_of_a_language_without_table_are_left_to_the_engine() -> None:
+    assert speakable("Jest 21°C & 5 < 6", "pl") == "Jest 21°C 5 6"
+    assert speakable("21°C") == "21°C"
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ('<speak>Hi <break time="5s"/>there</speak>', "Hi there"),
+        ("&lt;speak&gt;Hi&lt;/speak&gt;", "Hi"),
+        ("a<br/>b <!-- no --> c", "a b c"),
+        ("5 < 6 & 7 > 6", "5 less than 6 and 7 greater than 6"),
+        ("a<b and c>d", "a less than b and c greater than d"),
+        ("Tom &amp; Jerry", "Tom and Jerry"),
+    ],
+)
+def test_ssml_and_html_do_not_reach_the_engine(text: str, spoken: str) -> None:
+    assert speakable(text, "en") == spoken
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "...", "?!", "🎉", "---", "**"])
+def test_text_without_a_word_becomes_empty(text: str) -> None:
+    assert speakable(text, "en") == ""
+
+
+def test_spaces_are_normalised() -> None:
+    assert speakable("  a \u00a0 b\n\n c ", "en") == "a b c"
+
+
+@settings(deadline=None)
+@given(st.text(), st.sampled_from(["en", "de", "fr", "zh", "xx", None]))
+def test_no_text_leaves_mark_up_or_loose_spaces(text: str, language: str | None) -> None:
+    spoken = speakable(text, language)
+    assert not set("<>&") & set(spoken)
+    assert spoken == " ".join(spoken.split())
+
+
+@settings(deadline=None)
+@given(st.text("abcdefgh ABC.,!?äé", max_size=200))
+def test_plain_text_is_not_changed(text: str) -> None:
+    plain = " ".join(text.split())
+    assert speakable(text, "en") in (plain, "")
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["[", "<a ", "-", "*", "_", "`", "```a ", "http://", "1.1,", "<!--", "|-", "[a](", "&amp;"],
+)
+def test_odd_text_takes_no_long_time(unit: str) -> None:
+    began = time.perf_counter()
+    speakable(unit * (10_000 // len(unit)), "en")
+    assert time.perf_counter() - began < 2

@@ -1,0 +1,159 @@
+"""hassil with the sentences of home-assistant-intents: the intents that Home Assistant itself knows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from wyoming_units.engines.base import Attribution, EngineInfo, IntentMatch, IntentRequest, Model
+from wyoming_units.errors import UnknownModel
+from wyoming_units.speech.home import Home, HomeArea, HomeEntity, HomeFloor
+
+if TYPE_CHECKING:
+    from hassil.intents import Intents, SlotList
+
+_DEFAULT_LANGUAGE = "en"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Language:
+    """The sentences of a language and the replies to them."""
+
+    intents: Intents
+    responses: Mapping[str, Mapping[str, str]]
+    """Intent name -> response key -> Jinja template."""
+
+
+class HassilIntentParser:
+    """Parses with the built-in sentences; `Home.sentences` carry no intent and are not used here."""
+
+    def __init__(self, *, languages: Sequence[str] = (_DEFAULT_LANGUAGE,)) -> None:
+        """Name the languages to load at start; any other is loaded when it is first asked for."""
+        self._preload = tuple(languages)
+        self._languages: dict[str, _Language] = {}
+        self._lock = threading.Lock()
+
+    @cached_property
+    def info(self) -> EngineInfo:
+        """Return the languages that the package has."""
+        from home_assistant_intents import get_languages
+
+        return EngineInfo(
+            name="hassil",
+            description="hassil",
+            version=version("hassil"),
+            attribution=Attribution(name="OHF Voice", url="https://github.com/OHF-Voice/hassil"),
+            models=(
+                Model(
+                    name="home-assistant-intents",
+                    languages=tuple(get_languages()),
+                    description="Sentences of Home Assistant",
+                    attribution=Attribution(
+                        name="Home Assistant", url="https://github.com/OHF-Voice/intents"
+                    ),
+                    version=version("home-assistant-intents"),
+                ),
+            ),
+        )
+
+    def load(self) -> None:
+        """Load the first languages and parse their sentence templates."""
+        for language in self._preload:
+            self.parse(IntentRequest(text="-", language=language))
+
+    def close(self) -> None:
+        """Forget all languages."""
+        self._languages.clear()
+
+    def parse(self, request: IntentRequest) -> IntentMatch | None:
+        """Return the best match: an exact name first, then the most literal text."""
+        from hassil.recognize import recognize_best
+
+        home = request.home or Home()
+        code = self._find(request.language or home.language or _DEFAULT_LANGUAGE)
+        language = self._language(code)
+        result = recognize_best(
+            request.text,
+            language.intents,
+            slot_lists=_slot_lists(home.entities, home.areas, home.floors),
+            # Where the speaker is: what "turn on the lights" is about.
+            intent_context={"area": home.area} if home.area else None,
+            language=code,
+            best_slot_name="name",
+        )
+        if result is None:
+            return None
+        name = result.intent.name
+        return IntentMatch(
+            name=name,
+            slots={slot: entity.value for slot, entity in result.entities.items()},
+            response=language.responses.get(name, {}).get(result.response or "default"),
+        )
+
+    def _find(self, language: str) -> str:
+        """Return the package's code for a language: itself, "de" for "de-AT", "zh-CN" for "zh"."""
+        codes = {code.lower(): code for code in self.info.models[0].languages}
+        wanted = language.lower().replace("_", "-")
+        primary = wanted.partition("-")[0]
+        related = (code for code in codes if code.partition("-")[0] == primary)
+        found = codes.get(wanted) or codes.get(primary) or codes.get(next(related, ""))
+        if found is None:
+            raise UnknownModel(f"there are no intents for the language {language!r}")
+        return found
+
+    def _language(self, code: str) -> _Language:
+        with self._lock:  # so that two first requests do not both take the time to load
+            if code not in self._languages:
+                self._languages[code] = _load(code)
+            return self._languages[code]
+
+
+def _load(code: str) -> _Language:
+    from hassil.intents import Intents
+    from home_assistant_intents import get_intents
+
+    data = get_intents(code)
+    if data is None:
+        raise UnknownModel(f"home-assistant-intents lists the language {code} but does not have it")
+    return _Language(
+        intents=Intents.from_dict(data), responses=data.get("responses", {}).get("intents", {})
+    )
+
+
+@lru_cache(maxsize=16)
+def _slot_lists(
+    entities: tuple[HomeEntity, ...], areas: tuple[HomeArea, ...], floors: tuple[HomeFloor, ...]
+) -> dict[str, SlotList]:
+    """Return what {name}, {area} and {floor} may be; an alias stands for the name itself."""
+    from hassil.intents import TextSlotList
+    from hassil.util import remove_punctuation
+
+    def spellings(item: HomeEntity | HomeArea | HomeFloor) -> list[str]:
+        # The text is compared without punctuation. An empty name would match everywhere.
+        plain = (remove_punctuation(text).strip() for text in (item.name, *item.aliases))
+        return [text for text in plain if text]
+
+    names = [
+        (spelling, entity.name, _context(entity))
+        for entity in entities
+        for spelling in spellings(entity)
+    ]
+    lists: dict[str, SlotList] = {
+        "name": TextSlotList.from_tuples(names, allow_template=False, name="name")
+    }
+    for slot, places in (("area", areas), ("floor", floors)):
+        pairs = [(spelling, place.name) for place in places for spelling in spellings(place)]
+        lists[slot] = TextSlotList.from_tuples(pairs, allow_template=False, name=slot)
+    return lists
+
+
+def _context(entity: HomeEntity) -> dict[str, Any]:
+    """Return what templates may require of a name."""
+    context = {"domain": entity.domain}
+    if entity.device_class:
+        context["device_class"] = entity.device_class
+    return context

@@ -17,7 +17,8 @@ from .scripted_node import NODE_ID, ScriptedNode
 
 @pytest.fixture(autouse=True)
 async def home_assistant(
-    reset_globals: None,  # these two before hass, so that they tidy up after it has stopped
+    reset_globals: None,  # these three before hass, so that they tidy up after it has stopped
+    skip_stop_scripts: None,
     verify_cleanup: None,
     enable_custom_integrations: None,
     socket_enabled: None,

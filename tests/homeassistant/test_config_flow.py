@@ -1,12 +1,15 @@
 """Adding and moving nodes."""
 
 import asyncio
+import json
 import socket
 from collections.abc import Callable
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import probatio
 import pytest
 import pytest_socket
 from homeassistant.config_entries import SOURCE_IGNORE, SOURCE_USER, SOURCE_ZEROCONF
@@ -18,6 +21,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from wyoming.error import Error
 from wyoming.ping import Pong
 
+from custom_components import wyoming_units
 from custom_components.wyoming_units.const import (
     CONF_CREATE_PIPELINE,
     CONF_PIPELINE_CONSENT,
@@ -27,6 +31,9 @@ from custom_components.wyoming_units.const import (
 
 from .scripted_node import NODE_ID, Connection, Raw, ScriptedNode, hang_up, node_info, reply
 
+ENGLISH: dict[str, Any] = json.loads(
+    (Path(wyoming_units.__file__).parent / "translations" / "en.json").read_text()
+)["config"]
 NO_PIPELINE = {CONF_CREATE_PIPELINE: False, CONF_PREFERRED: False}
 
 
@@ -45,14 +52,32 @@ def announcement(
     )
 
 
+def checked(flow: dict[str, Any]) -> dict[str, Any]:
+    """Return the flow when all that it shows has a text, with all of the text's placeholders."""
+    told: list[str] = []
+    if flow["type"] is FlowResultType.FORM:
+        step = ENGLISH["step"][flow["step_id"]]
+        told += [step["title"], step["description"]]
+        fields = [str(field) for field in (flow["data_schema"] or probatio.Schema({})).schema]
+        assert set(fields) == step.get("data", {}).keys() == step.get("data_description", {}).keys()
+        told += [ENGLISH["error"][error] for error in (flow["errors"] or {}).values()]
+    if flow["type"] is FlowResultType.ABORT and not flow.get("translation_domain"):
+        told.append(ENGLISH["abort"][flow["reason"]])
+    for text in told:
+        text.format(**(flow["description_placeholders"] or {}))
+    return flow
+
+
 async def start(
     hass: HomeAssistant, source: str, data: ZeroconfServiceInfo | None = None
 ) -> dict[str, Any]:
-    return await hass.config_entries.flow.async_init(DOMAIN, context={"source": source}, data=data)
+    manager = hass.config_entries.flow
+    return checked(await manager.async_init(DOMAIN, context={"source": source}, data=data))
 
 
 async def answer(hass: HomeAssistant, flow: dict[str, Any], **user_input: Any) -> dict[str, Any]:
-    return await hass.config_entries.flow.async_configure(flow["flow_id"], user_input)
+    manager = hass.config_entries.flow
+    return checked(await manager.async_configure(flow["flow_id"], user_input))
 
 
 async def test_a_user_adds_a_node_by_its_address(hass: HomeAssistant, node: ScriptedNode) -> None:
@@ -310,7 +335,7 @@ async def test_a_node_is_moved_by_hand(hass: HomeAssistant, node: ScriptedNode) 
         domain=DOMAIN, unique_id=NODE_ID, data={CONF_HOST: "192.0.2.1", CONF_PORT: 1}
     )
     known.add_to_hass(hass)
-    flow = await known.start_reconfigure_flow(hass)
+    flow = checked(await known.start_reconfigure_flow(hass))
     assert (flow["type"], flow["step_id"]) == (FlowResultType.FORM, "reconfigure")
     flow = await answer(hass, flow, host="127.0.0.1", port=1)
     assert flow["errors"] == {"base": "cannot_connect"}
@@ -326,7 +351,7 @@ async def test_a_node_cannot_be_moved_onto_another_one(
         domain=DOMAIN, unique_id="f" * 32, data={CONF_HOST: "192.0.2.1", CONF_PORT: 1}
     )
     known.add_to_hass(hass)
-    flow = await known.start_reconfigure_flow(hass)
+    flow = checked(await known.start_reconfigure_flow(hass))
     flow = await answer(hass, flow, host="127.0.0.1", port=node.port)
     assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "wrong_node")
     assert flow["description_placeholders"] == {"name": "Cellar"}

@@ -70,7 +70,9 @@ async def test_any_word_wakes_where_none_was_chosen(
 async def test_another_word_does_not_wake(
     node: ScriptedNode, entity: wake_word.WakeWordDetectionEntity
 ) -> None:
-    node.answers["audio-chunk"] = after(1, reply(Pong(), Detection(name="alexa", timestamp=0), OKAY_NABU))
+    node.answers["audio-chunk"] = after(
+        1, reply(Pong(), Detection(name="alexa", timestamp=0), OKAY_NABU)
+    )
     result = await entity.async_process_audio_stream(microphone(), "okay_nabu")
     assert result is not None
     assert result.wake_word_id == "okay_nabu"

@@ -1,0 +1,234 @@
+"""Turns through Home Assistant and a real node with its embedded engines.
+
+By our integration, and by Home Assistant's own, which knows nothing of us.
+"""
+
+import io
+import json
+import wave
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from homeassistant.components import conversation, tts, wake_word
+from homeassistant.components.assist_pipeline import async_get_pipeline
+from homeassistant.components.assist_pipeline.pipeline import KEY_ASSIST_PIPELINE
+from homeassistant.config_entries import SOURCE_USER
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import (
+    area_registry as ar,
+    device_registry as dr,
+    entity_registry as er,
+)
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
+
+from custom_components.wyoming_units.const import DOMAIN
+from tests.integration.recordings import data
+from wyoming_units.config import NodeConfig
+from wyoming_units.node import Node
+
+from .assist import PIECE, Turn
+
+pytest.importorskip("pocketsphinx", reason="the embedded engines are not installed")
+
+LIGHT = "light.kitchen_light"
+HOME = {
+    "entities": [{"name": "Kitchen Light", "domain": "light", "area": "Kitchen"}],
+    "areas": [{"name": "Kitchen"}],
+}
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncGenerator[Node]:
+    """A node with all embedded engines; it knows the home for clients that do not tell it."""
+    home = tmp_path / "home.yaml"
+    home.write_text(json.dumps(HOME))
+    config = NodeConfig(
+        name="Cellar",
+        data_dir=tmp_path / "node",
+        host="127.0.0.1",
+        port=0,
+        advertise=[],
+        home=home,
+    )
+    async with Node(config) as node:
+        await node.loaded()
+        yield node
+
+
+@pytest.fixture(autouse=True)
+async def kitchen(hass: HomeAssistant) -> ar.AreaEntry:
+    """A kitchen with a light that does what it is told, and a bedroom with another."""
+    assert await async_setup_component(hass, "intent", {})
+    lights = [
+        {"name": f"{room} Light", "unique_id": room, "turn_on": [], "turn_off": []}
+        for room in ("Kitchen", "Bedroom")
+    ]
+    assert await async_setup_component(hass, "template", {"template": [{"light": lights}]})
+    await hass.async_block_till_done()
+    areas = {room: ar.async_get(hass).async_create(room) for room in ("Kitchen", "Bedroom")}
+    for room, area in areas.items():
+        er.async_get(hass).async_update_entity(f"light.{room.lower()}_light", area_id=area.id)
+    await hass.services.async_call("light", "turn_off", {"entity_id": "all"}, blocking=True)
+    return areas["Kitchen"]
+
+
+async def add(hass: HomeAssistant, domain: str, node: Node) -> MockConfigEntry:
+    """Add the node through an integration's own flow, saying yes to all that it offers."""
+    manager = hass.config_entries.flow
+    flow = await manager.async_init(domain, context={"source": SOURCE_USER})
+    flow = await manager.async_configure(flow["flow_id"], {"host": "127.0.0.1", "port": node.port})
+    while flow["type"] is FlowResultType.FORM:
+        flow = await manager.async_configure(flow["flow_id"], flow["data_schema"]({}))
+    assert flow["type"] is FlowResultType.CREATE_ENTRY, flow
+    await hass.async_block_till_done()
+    return flow["result"]
+
+
+def entity_ids(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, str]:
+    """Return the entity of each platform."""
+    entries = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    return {entity.domain: entity.entity_id for entity in entries}
+
+
+async def spoken(hass: HomeAssistant, engine: str, text: str) -> tuple[bytes, int]:
+    """Return what a text-to-speech entity makes of a text, as 16-bit mono, and its rate."""
+    stream = tts.async_create_stream(
+        hass, engine, language="en-US", options={tts.ATTR_PREFERRED_FORMAT: "wav"}
+    )
+    stream.async_set_message(text)
+    return pcm(b"".join([chunk async for chunk in stream.async_stream_result()]))
+
+
+def pcm(wav: bytes) -> tuple[bytes, int]:
+    with wave.open(io.BytesIO(wav)) as file:
+        assert (file.getsampwidth(), file.getnchannels()) == (2, 1)
+        return wav[44:], file.getframerate()
+
+
+async def speak(
+    hass: HomeAssistant, client: Any, pipeline: str, tts_engine: str, text: str, **more: Any
+) -> tuple[Turn, bytes]:
+    """Say a text to a pipeline in real time; return the turn and the reply."""
+    speech, rate = await spoken(hass, tts_engine, text)
+    turn = Turn(hass, client)
+    await turn.start(pipeline, input={"sample_rate": rate}, **more)
+    await turn.say(speech + bytes(2 * rate), pace=PIECE / 2 / rate)
+    await turn.end_speech()
+    return turn, await turn.reply()
+
+
+async def test_a_spoken_command_switches_the_light_and_is_answered(
+    hass: HomeAssistant, hass_ws_client: Any, node: Node
+) -> None:
+    entry = await add(hass, DOMAIN, node)
+    engines = entity_ids(hass, entry)
+    assert engines.keys() == {"conversation", "stt", "tts", "wake_word"}
+    pipeline = async_get_pipeline(hass)
+    assert (pipeline.name, pipeline.stt_engine) == ("Wyoming Units", engines["stt"])
+
+    turn, reply = await speak(
+        hass, await hass_ws_client(hass), pipeline.id, engines["tts"], "turn on the kitchen light"
+    )
+    [heard] = [event["data"] for event in turn.events if event["type"] == "stt-end"]
+    assert heard["stt_output"]["text"].lower() == "turn on the kitchen light"
+    assert hass.states.is_state(LIGHT, "on")
+    assert hass.states.is_state("light.bedroom_light", "off")
+    samples, rate = pcm(reply)
+    assert len(samples) / 2 / rate > 0.5
+
+
+async def test_the_light_means_the_one_in_the_speakers_room(
+    hass: HomeAssistant, hass_ws_client: Any, node: Node, kitchen: ar.AreaEntry
+) -> None:
+    engines = entity_ids(hass, await add(hass, DOMAIN, node))
+    owner = MockConfigEntry(domain="test")
+    owner.add_to_hass(hass)
+    device = dr.async_get(hass).async_get_or_create(
+        config_entry_id=owner.entry_id, identifiers={("test", "speaker")}
+    )
+    dr.async_get(hass).async_update_device(device.id, area_id=kitchen.id)
+    await speak(
+        hass,
+        await hass_ws_client(hass),
+        async_get_pipeline(hass).id,
+        engines["tts"],
+        "turn on the lights",
+        device_id=device.id,
+    )
+    assert hass.states.is_state(LIGHT, "on")
+    assert hass.states.is_state("light.bedroom_light", "off")
+
+
+async def test_the_intent_unit_controls_the_home_with_the_users_rights(
+    hass: HomeAssistant, node: Node, hass_admin_user: MockUser
+) -> None:
+    agent = entity_ids(hass, await add(hass, DOMAIN, node))["conversation"]
+
+    async def ask(text: str, user: MockUser) -> conversation.ConversationResult:
+        context = Context(user_id=user.id)
+        return await conversation.async_converse(hass, text, None, context, "en", agent)
+
+    stranger = MockUser().add_to_hass(hass)
+    result = await ask("turn on the kitchen light", stranger)
+    assert result.response.error_code == "failed_to_handle"
+    assert hass.states.is_state(LIGHT, "off")
+
+    result = await ask("turn on the kitchen light", hass_admin_user)
+    assert result.response.speech["plain"]["speech"]
+    state = hass.states.get(LIGHT)
+    assert state is not None
+    assert (state.state, state.context.user_id) == ("on", hass_admin_user.id)
+
+    result = await ask("colourless green ideas sleep", hass_admin_user)
+    assert result.response.error_code == "no_intent_match"
+
+
+async def test_a_wake_word_that_a_person_said_is_heard(hass: HomeAssistant, node: Node) -> None:
+    recording = data("media/wake/mww_okay_nabu_1.wav")
+    entity_id = entity_ids(hass, await add(hass, DOMAIN, node))["wake_word"]
+    entity = wake_word.async_get_wake_word_detection_entity(hass, entity_id)
+    assert entity is not None
+    samples, rate = pcm(recording.read_bytes())
+    assert rate == 16_000
+
+    async def microphone() -> AsyncGenerator[tuple[bytes, int]]:
+        audio = bytes(16_000) + samples + bytes(32_000)
+        for start in range(0, len(audio), PIECE):
+            yield audio[start : start + PIECE], start // 32
+
+    result = await entity.async_process_audio_stream(microphone(), "okay_nabu")
+    assert result is not None
+    assert result.wake_word_id == "okay_nabu"
+    assert result.wake_word_phrase.lower() == "okay nabu"
+
+
+async def test_home_assistants_own_wyoming_integration_completes_a_turn(
+    hass: HomeAssistant, hass_ws_client: Any, node: Node
+) -> None:
+    engines = entity_ids(hass, await add(hass, "wyoming", node))
+    assert engines.keys() == {"conversation", "stt", "tts", "wake_word"}
+    pipeline = await hass.data[KEY_ASSIST_PIPELINE].pipeline_store.async_create_item(
+        {
+            "name": "Plain Wyoming",
+            "language": "en",
+            "conversation_engine": engines["conversation"],
+            "conversation_language": "en",
+            "stt_engine": engines["stt"],
+            "stt_language": "en",
+            "tts_engine": engines["tts"],
+            "tts_language": "en-US",
+            "tts_voice": None,
+            "wake_word_entity": engines["wake_word"],
+            "wake_word_id": "okay_nabu",
+        }
+    )
+    _, reply = await speak(
+        hass, await hass_ws_client(hass), pipeline.id, engines["tts"], "turn on the kitchen light"
+    )
+    assert hass.states.is_state(LIGHT, "on")
+    samples, rate = pcm(reply)
+    assert len(samples) / 2 / rate > 0.5

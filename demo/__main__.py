@@ -17,6 +17,7 @@ import typer
 
 from demo import assist, home, home_assistant, node, speech
 from demo.api import Api
+from demo.assist import Assistant
 from demo.processes import Child, DemoError, choose_port
 from demo.report import Report
 from demo.speech import Speech
@@ -89,22 +90,22 @@ class Demo:
             step.text = f"Home Assistant {version} at {url}, with {things} things in the home"
         return url, api
 
-    async def assemble(self, api: Api, node_id: str) -> str:
-        """Set the discovered node up as a user does; return the id of the pipeline."""
+    async def assemble(self, api: Api, node_id: str) -> Assistant:
+        """Set the discovered node up as a user does; return what that leaves."""
         with self._report.step("Waiting for zeroconf to find the node") as step:
             flow_id = await assist.discovered(api, node_id)
             step.text = "Zeroconf found the node"
         with self._report.step("Setting the integration up") as step:
-            pipeline = await assist.pipeline_of(api, await assist.set_up(api, flow_id))
-            step.text = f"Integration set up, with the Assist pipeline “{pipeline['name']}”"
-        return str(pipeline["id"])
+            assistant = await assist.assistant_of(api, await assist.set_up(api, flow_id))
+            step.text = f"Integration set up, with the Assist pipeline “{assistant.pipeline_name}”"
+        return assistant
 
-    async def speak(self, api: Api, pipeline: str, spoken: Speech) -> Turn:
+    async def speak(self, api: Api, assistant: Assistant, spoken: Speech) -> Turn:
         """Say a sentence to the pipeline, in the room of the tablet."""
         device = await home.listener(api)
         said = f"in the {home.LISTENER_AREA}: {spoken.origin}"
         with self._report.step(f"Speaking {said}") as step:
-            turn = await run_turn(api, pipeline, device, spoken)
+            turn = await run_turn(api, assistant, device, spoken)
             step.text = f"Spoke {said}"
         self._report.timeline(turn)
         return turn
@@ -133,13 +134,13 @@ async def run(options: Options, folder: Path, report: Report) -> Turn | None:
         node_port, home_assistant_port = demo.choose_ports()
         uri, node_id = await demo.start_node(node_port)
         url, api = await demo.start_home_assistant(home_assistant_port)
-        pipeline = await demo.assemble(api, node_id)
+        assistant = await demo.assemble(api, node_id)
         spoken = recording or await speech.synthesize(uri, options.text)
         if options.once:
-            return await demo.speak(api, pipeline, spoken)
+            return await demo.speak(api, assistant, spoken)
         turn = None
         try:
-            turn = await demo.speak(api, pipeline, spoken)
+            turn = await demo.speak(api, assistant, spoken)
         except DemoError as err:
             report.fail(str(err))
         login = f"user {home_assistant.USER}, password {home_assistant.PASSWORD}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from demo.api import Api
@@ -11,6 +12,16 @@ from demo.processes import DemoError, poll
 DOMAIN = "wyoming_units"
 _FLOWS = "/api/config/config_entries/flow"
 _FOUND_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assistant:
+    """What the setup left."""
+
+    entry_id: str
+    """Of the integration's config entry."""
+    pipeline_id: str
+    pipeline_name: str
 
 
 async def discovered(api: Api, node_id: str) -> str:
@@ -47,12 +58,13 @@ def _agree(step: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-async def pipeline_of(api: Api, entry_id: str) -> Mapping[str, Any]:
+async def assistant_of(api: Api, entry_id: str) -> Assistant:
     """Return the Assist pipeline that hears and speaks through the entities of a config entry."""
     entities = await api.call("config/entity_registry/list")
     ours = {entity["entity_id"] for entity in entities if entity["config_entry_id"] == entry_id}
-    pipelines = (await api.call("assist_pipeline/pipeline/list"))["pipelines"]
-    for pipeline in pipelines:
+    for pipeline in (await api.call("assist_pipeline/pipeline/list"))["pipelines"]:
         if {pipeline["stt_engine"], pipeline["tts_engine"]} <= ours:
-            return dict(pipeline)
+            return Assistant(
+                entry_id=entry_id, pipeline_id=pipeline["id"], pipeline_name=pipeline["name"]
+            )
     raise DemoError("the setup left no Assist pipeline with this node's units")

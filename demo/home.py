@@ -63,6 +63,8 @@ async def furnish(api: Api) -> int:
     )
     for action, entity_id, data in _STATES:
         await api.service(action, entity_id, **data)
+    # A home that has been spoken to before has its sentences loaded.
+    await api.call("conversation/prepare", language="en")
     await api.call("frontend/set_user_data", key="core", value={"default_panel": "demo-home"})
     return len(_PLACES)
 

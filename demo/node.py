@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from demo.processes import Child, poll
+from demo.processes import Child, DemoError, poll
 from wyoming_units.errors import UnitError
 from wyoming_units.wire.client import Client
 
@@ -36,7 +36,11 @@ async def ready(child: Child, uri: str) -> Mapping[str, Any]:
                 return info
         return None
 
-    return await poll(look, _START_SECONDS, "the node did not get ready")
+    info = await poll(look, _START_SECONDS, "the node did not get ready")
+    for unit, domain in (("stt", "asr"), ("tts", "tts")):
+        if not info[domain]:
+            raise DemoError(f"the node runs without {unit}; why is in {child.log}")
+    return info
 
 
 def programs(info: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from demo.api import Api, Arrival
+from demo.assist import Assistant
 from demo.processes import DemoError
 from demo.speech import RATE, Speech, decode
 
@@ -71,7 +72,7 @@ class _Microphone:
             await self._api.send_bytes(self._prefix)
 
 
-async def run_turn(api: Api, pipeline: str, device: str, speech: Speech) -> Turn:
+async def run_turn(api: Api, assistant: Assistant, device: str, speech: Speech) -> Turn:
     """Speak to the pipeline on behalf of `device` and return what came of it."""
     turn = Turn()
     changes = await api.subscribe("subscribe_events", event_type="state_changed")
@@ -80,7 +81,7 @@ async def run_turn(api: Api, pipeline: str, device: str, speech: Speech) -> Turn
         start_stage="stt",
         end_stage="tts",
         input={"sample_rate": RATE},
-        pipeline=pipeline,
+        pipeline=assistant.pipeline_id,
         device_id=device,
     )
     started = await _next(events, "run-start")
@@ -102,6 +103,8 @@ async def run_turn(api: Api, pipeline: str, device: str, speech: Speech) -> Turn
     replied = await _next(events, "tts-end")
     moments["reply"] = replied.time
     await _listen(api, replied.event["data"]["tts_output"]["url"], turn, moments)
+    if (wait := await _since_end_of_turn(api, assistant.entry_id)) is not None:
+        moments["end_of_turn"] = heard.time - wait
     await _watch(changes, response["data"].get("success", []), turn, moments)
     turn.timings_ms = {
         name: round((moment - microphone.end_of_speech) * 1000, 1)
@@ -175,6 +178,15 @@ def _readings(*states: Mapping[str, Any]) -> list[str]:
         )
         for state in states
     ]
+
+
+async def _since_end_of_turn(api: Api, entry_id: str) -> float | None:
+    """Return the seconds from the unit's end of turn to its transcript; only the unit knows them."""
+    diagnostics = await api.get(f"/api/diagnostics/config_entry/{entry_id}")
+    timing = diagnostics["data"].get("timings", {}).get("stt", {}).get("timing", {})
+    if "endpoint" not in timing:
+        return None
+    return float(timing["total"] - timing["endpoint"]) / 1000
 
 
 async def _intent(api: Api, transcript: str, device: str) -> str:

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -39,7 +40,19 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 _OUT = Console()
 _ERR = Console(stderr=True)
 
-Uri = Annotated[str | None, typer.Option(help="Node to ask; default: the first found, else one for this call.")]
+
+class LogLevel(str, Enum):
+    """Levels of the log, by their names on the command line."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+Uri = Annotated[
+    str | None, typer.Option(help="Node to ask; default: the first found, else one for this call.")
+]
 HomeFile = Annotated[Path | None, typer.Option("--home", help="YAML in the shape of context.home.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, a summary last.")]
 Language = Annotated[str | None, typer.Option(help="Language code, such as en or de.")]
@@ -69,14 +82,10 @@ def serve(
         list[str] | None, typer.Option(help="units, wyoming; repeatable. 'none' is silent.")
     ] = None,
     home: HomeFile = None,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: Annotated[LogLevel, typer.Option(help="What to log.")] = LogLevel.INFO,
 ) -> None:
     """Serve units until Ctrl-C or SIGTERM."""
-    logging.basicConfig(
-        level=log_level.upper(),
-        format="%(message)s",
-        handlers=[RichHandler(console=_ERR, show_path=False)],
-    )
+    _log(log_level.name)
     settings = load_config(
         config,
         name=name,
@@ -88,6 +97,17 @@ def serve(
         home=home,
     )
     asyncio.run(_serve(Node(settings)))
+
+
+def _log(level: str) -> None:
+    """Log to stderr, in colour for a person and one plain line per record for everything else."""
+    if sys.stderr.isatty():
+        handler: logging.Handler = RichHandler(console=_ERR, show_path=False)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 async def _serve(node: Node) -> None:
@@ -227,7 +247,9 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 @app.callback(invoke_without_command=True)
-def _top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _top(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
     """Local voice AI for Home Assistant, spoken over the Wyoming protocol."""
     if version:
         print(__version__)

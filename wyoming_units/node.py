@@ -119,7 +119,9 @@ class Node:
         )
         await self._advertisement.start()
         kinds = ", ".join(unit.kind for unit in self.units)
-        _LOGGER.info("%s listens on %s:%d with %s", self.config.name, self.config.host, self.port, kinds)
+        _LOGGER.info(
+            "%s listens on %s:%d with %s", self.config.name, self.config.host, self.port, kinds
+        )
 
     async def loaded(self) -> None:
         """Wait until every engine is ready; raises what kept one from loading."""

@@ -17,6 +17,7 @@ from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.wyoming_units.home import async_get_home
+from wyoming_units.speech.home import Home, HomeArea, HomeEntity, HomeFloor
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +100,17 @@ async def test_it_holds_what_is_exposed_with_the_names_that_people_use(hass: Hom
     }
 
 
+async def test_a_node_reads_it(hass: HomeAssistant) -> None:
+    kitchen = ar.async_get(hass).async_get_area_by_name("Kitchen")
+    read = Home.from_dict(async_get_home(hass, "en", kitchen))
+    assert (read.language, read.area) == ("en", "Kitchen")
+    assert read.entities[0] == HomeEntity(
+        name="Lamp", aliases=("ceiling light",), domain="light", area="Kitchen"
+    )
+    assert read.areas[0] == HomeArea(name="Kitchen", aliases=("cook room",), floor="Ground floor")
+    assert read.floors == (HomeFloor(name="Ground floor", aliases=("downstairs",)),)
+
+
 async def test_it_is_kept_while_only_states_change(hass: HomeAssistant) -> None:
     entities = async_get_home(hass, "en", None)["entities"]
     hass.states.async_set("light.yaml", "on", {"friendly_name": "Yaml light"})
@@ -171,8 +183,9 @@ async def test_a_big_home_is_built_in_milliseconds_and_kept_for_free(hass: HomeA
         )
         hass.states.async_set(entry.entity_id, "off", {"friendly_name": f"Lamp {number}"})
     await hass.async_block_till_done()
-    build = timeit.timeit(lambda: names(hass), number=1)
+    build = timeit.timeit(lambda: async_get_home(hass, "en", None), number=1)
     keep = timeit.timeit(lambda: async_get_home(hass, "en", None), number=1)
     print(f"500 entities: built in {build * 1000:.1f} ms, kept in {keep * 1e6:.1f} us")
+    assert names(hass) >= {f"Lamp {number}" for number in range(500)}
     assert build < 0.25
     assert keep < 0.005

@@ -3,6 +3,7 @@
 By our integration, and by Home Assistant's own, which knows nothing of us.
 """
 
+import asyncio
 import io
 import json
 import wave
@@ -111,14 +112,17 @@ def pcm(wav: bytes) -> tuple[bytes, int]:
 
 async def speak(
     hass: HomeAssistant, client: Any, pipeline: str, tts_engine: str, text: str, **more: Any
-) -> tuple[Turn, bytes]:
-    """Say a text to a pipeline in real time; return the turn and the reply."""
+) -> tuple[Turn, str]:
+    """Say a text to a pipeline in real time until it is heard; return the turn and what was heard."""
     speech, rate = await spoken(hass, tts_engine, text)
     turn = Turn(hass, client)
     await turn.start(pipeline, input={"sample_rate": rate}, **more)
-    await turn.say(speech + bytes(2 * rate), pace=PIECE / 2 / rate)
-    await turn.end_speech()
-    return turn, await turn.reply()
+    saying = asyncio.create_task(turn.say(speech + bytes(4 * rate), pace=PIECE / 2 / rate))
+    try:
+        heard = (await turn.until("stt-end"))["stt_output"]["text"]
+    finally:
+        saying.cancel()
+    return turn, heard.lower()
 
 
 async def test_a_spoken_command_switches_the_light_and_is_answered(
@@ -130,15 +134,14 @@ async def test_a_spoken_command_switches_the_light_and_is_answered(
     pipeline = async_get_pipeline(hass)
     assert (pipeline.name, pipeline.stt_engine) == ("Wyoming Units", engines["stt"])
 
-    turn, reply = await speak(
+    turn, heard = await speak(
         hass, await hass_ws_client(hass), pipeline.id, engines["tts"], "turn on the kitchen light"
     )
-    [heard] = [event["data"] for event in turn.events if event["type"] == "stt-end"]
-    assert heard["stt_output"]["text"].lower() == "turn on the kitchen light"
+    assert heard == "turn on the kitchen light"
+    samples, rate = pcm(await turn.reply())
+    assert len(samples) / 2 / rate > 0.5
     assert hass.states.is_state(LIGHT, "on")
     assert hass.states.is_state("light.bedroom_light", "off")
-    samples, rate = pcm(reply)
-    assert len(samples) / 2 / rate > 0.5
 
 
 async def test_the_light_means_the_one_in_the_speakers_room(
@@ -151,7 +154,7 @@ async def test_the_light_means_the_one_in_the_speakers_room(
         config_entry_id=owner.entry_id, identifiers={("test", "speaker")}
     )
     dr.async_get(hass).async_update_device(device.id, area_id=kitchen.id)
-    await speak(
+    turn, heard = await speak(
         hass,
         await hass_ws_client(hass),
         async_get_pipeline(hass).id,
@@ -159,6 +162,8 @@ async def test_the_light_means_the_one_in_the_speakers_room(
         "turn on the lights",
         device_id=device.id,
     )
+    assert heard in ("turn on the light", "turn on the lights")
+    await turn.until("run-end")
     assert hass.states.is_state(LIGHT, "on")
     assert hass.states.is_state("light.bedroom_light", "off")
 
@@ -226,9 +231,10 @@ async def test_home_assistants_own_wyoming_integration_completes_a_turn(
             "wake_word_id": "okay_nabu",
         }
     )
-    _, reply = await speak(
+    turn, heard = await speak(
         hass, await hass_ws_client(hass), pipeline.id, engines["tts"], "turn on the kitchen light"
     )
-    assert hass.states.is_state(LIGHT, "on")
-    samples, rate = pcm(reply)
+    assert heard == "turn on the kitchen light"
+    samples, rate = pcm(await turn.reply())
     assert len(samples) / 2 / rate > 0.5
+    assert hass.states.is_state(LIGHT, "on")

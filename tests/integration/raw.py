@@ -21,7 +21,9 @@ class Raw:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def event(self, kind: str, data: dict[str, Any] | None = None, payload: bytes = b"") -> None:
+    async def event(
+        self, kind: str, data: dict[str, Any] | None = None, payload: bytes = b""
+    ) -> None:
         """Send a well-formed frame."""
         header: dict[str, Any] = {"type": kind, "data": data or {}}
         if payload:

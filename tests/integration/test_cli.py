@@ -120,9 +120,7 @@ def test_plain_output_is_the_text_alone(node: str, home: Path, tmp_path: Path) -
         (["serve", "--config", "missing.yaml"], 2, "cannot read missing.yaml"),
     ],
 )
-def test_a_failure_is_one_clear_line(
-    node: str, args: list[str], code: int, message: str
-) -> None:
+def test_a_failure_is_one_clear_line(node: str, args: list[str], code: int, message: str) -> None:
     done = run(*(node if arg == "NODE" else arg for arg in args))
     assert done.returncode == code
     (line,) = done.stderr.splitlines()

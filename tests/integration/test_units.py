@@ -108,7 +108,9 @@ async def test_the_id_of_a_node_stays_when_it_starts_again(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("units", [["singing"], ["stt=espeak"], ["stt=none"]])
-async def test_a_unit_or_engine_that_does_not_exist_is_refused(tmp_path: Path, units: list[str]) -> None:
+async def test_a_unit_or_engine_that_does_not_exist_is_refused(
+    tmp_path: Path, units: list[str]
+) -> None:
     with pytest.raises(BadRequest):
         async with running(tmp_path, units=units):
             pass
@@ -139,7 +141,9 @@ async def test_streamed_text_sounds_like_the_same_text_at_once(node: Node) -> No
     _, plain = await speech(node, text)
     async with client_of(node) as client:
         await send(client, SynthesizeStart(voice=voice))
-        await send(client, *(SynthesizeChunk(piece) for piece in text.split(" ") for piece in (piece, " ")))
+        await send(
+            client, *(SynthesizeChunk(piece) for piece in text.split(" ") for piece in (piece, " "))
+        )
         await send(client, Synthesize(text, voice), SynthesizeStop())
         events = await receive(client, "synthesize-stopped")
         assert [event.type for event in events if event.type != "audio-chunk"] == [
@@ -255,7 +259,9 @@ async def test_no_audio_and_silence_are_an_empty_transcript(node: Node, chunks: 
         assert Transcript.from_event((await receive(client, "transcript"))[-1]).text == ""
 
 
-async def test_the_home_of_the_settings_stands_in_for_clients_that_send_none(tmp_path: Path) -> None:
+async def test_the_home_of_the_settings_stands_in_for_clients_that_send_none(
+    tmp_path: Path,
+) -> None:
     import yaml
 
     path = tmp_path / "home.yaml"

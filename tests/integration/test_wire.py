@@ -95,11 +95,17 @@ async def serving(limits: Limits | None = None) -> AsyncIterator[tuple[int, Serv
         pytest.param(b'{"type":"x","data":[1]}\n', "bad-frame", id="data-is-a-list"),
         pytest.param(b'{"type":"x","data_length":"8"}\n', "bad-frame", id="length-is-text"),
         pytest.param(b'{"type":"x","data_length":true}\n', "bad-frame", id="length-is-true"),
-        pytest.param(b'{"type":"x","payload_length":1.5}\n', "bad-frame", id="length-is-a-fraction"),
+        pytest.param(
+            b'{"type":"x","payload_length":1.5}\n', "bad-frame", id="length-is-a-fraction"
+        ),
         pytest.param(b'{"type":"x","payload_length":-5}\n', "bad-frame", id="length-is-negative"),
         pytest.param(b'{"type":"x","data_length":4}\n[12]', "bad-frame", id="data-block-is-a-list"),
-        pytest.param(b'{"type":"x","data_length":4}\n\xff\xff\xff\xff', "bad-frame", id="data-no-text"),
-        pytest.param(b'{"type":"x","data_length":1048577}\n', "too-large", id="data-over-the-limit"),
+        pytest.param(
+            b'{"type":"x","data_length":4}\n\xff\xff\xff\xff', "bad-frame", id="data-no-text"
+        ),
+        pytest.param(
+            b'{"type":"x","data_length":1048577}\n', "too-large", id="data-over-the-limit"
+        ),
         pytest.param(b'{"type":"x","payload_length":1048577}\n', "too-large", id="payload-over"),
         pytest.param(b'{"type":"frame","payload_length":16777217}\n', "too-large", id="image-over"),
         pytest.param(b"x" * 70_000, "too-large", id="endless-header"),
@@ -144,7 +150,9 @@ async def test_memory_does_not_grow_with_a_declared_size() -> None:
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 5 * 1024
 
 
-@pytest.mark.parametrize("begun", [b"{", b'{"type":"x","payload_length":9}\n123'], ids=["header", "payload"])
+@pytest.mark.parametrize(
+    "begun", [b"{", b'{"type":"x","payload_length":9}\n123'], ids=["header", "payload"]
+)
 async def test_a_frame_that_is_not_finished_in_time_is_an_error(begun: bytes) -> None:
     async with serving(Limits(frame=0.2)) as (port, _, _), raw(port) as peer:
         await peer.write(begun)
@@ -404,7 +412,9 @@ async def test_the_client_raises_errors_by_code_and_silence_as_a_time_out() -> N
             await client.receive()
 
 
-async def test_the_client_says_that_nobody_listens(unused_tcp_port_factory: Callable[[], int]) -> None:
+async def test_the_client_says_that_nobody_listens(
+    unused_tcp_port_factory: Callable[[], int],
+) -> None:
     with pytest.raises(UnitError, match="cannot connect"):
         async with Client(f"tcp://127.0.0.1:{unused_tcp_port_factory()}"):
             pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from contextlib import aclosing
 
@@ -106,7 +107,9 @@ async def test_too_many_callers_are_told_that_the_engine_loads_or_is_busy() -> N
     ("failure", "told"),
     [(Unsupported("no such file"), Unsupported), (ZeroDivisionError("a bug"), EngineFailed)],
 )
-async def test_a_failed_load_is_told_to_every_caller(failure: Exception, told: type[Exception]) -> None:
+async def test_a_failed_load_is_told_to_every_caller(
+    failure: Exception, told: type[Exception]
+) -> None:
     engine = Engine(failure=failure)
     engine.may_load.set()
     lane = Lane(engine)
@@ -117,6 +120,22 @@ async def test_a_failed_load_is_told_to_every_caller(failure: Exception, told: t
     assert lane.failed
     await asyncio.wait({loading})
     await lane.close()
+
+
+async def test_engines_load_one_after_the_other() -> None:
+    loading: list[str] = []
+
+    class Alone(Engine):
+        def load(self) -> None:
+            assert not loading, "another engine is loading"
+            loading.append("")
+            time.sleep(0.05)
+            loading.clear()
+
+    lanes = [Lane(Alone()) for _ in range(3)]
+    await asyncio.gather(*(lane.load() for lane in lanes))
+    for lane in lanes:
+        await lane.close()
 
 
 async def test_calls_of_one_thread_are_served_in_order() -> None:

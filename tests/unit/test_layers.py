@@ -57,7 +57,9 @@ def room(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem[0] != "_")
+FILES = sorted(
+    path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem[0] != "_"
+)
 
 
 def test_every_room_has_its_rule() -> None:
@@ -66,11 +68,7 @@ def test_every_room_has_its_rule() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_go_down_only(path: Path) -> None:
-    ours = {
-        name.split(".")[1]
-        for name in imports(path)
-        if name.startswith("wyoming_units.")
-    }
+    ours = {name.split(".")[1] for name in imports(path) if name.startswith("wyoming_units.")}
     assert ours <= MAY_IMPORT[room(path)] | {room(path)}
 
 

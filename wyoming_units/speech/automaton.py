@@ -101,7 +101,9 @@ def compile_automaton(phrase: Phrase, keep: Callable[[str], bool] = bool) -> Aut
         stack.pop()
         if subset not in merged:
             targets, final = open_.pop(subset)
-            kept = {word: state for word, to in targets.items() if (state := merged[to]) is not None}
+            kept = {
+                word: state for word, to in targets.items() if (state := merged[to]) is not None
+            }
             key = (final, tuple(sorted(kept.items())))
             merged[subset] = states.setdefault(key, len(states)) if final or kept else None
     start = merged[root]

@@ -78,7 +78,9 @@ class Home:
                 for where, entry in _entries(home, "areas")
             ),
             floors=tuple(
-                HomeFloor(name=_needed(entry, "name", where), aliases=_texts(entry, "aliases", where))
+                HomeFloor(
+                    name=_needed(entry, "name", where), aliases=_texts(entry, "aliases", where)
+                )
                 for where, entry in _entries(home, "floors")
             ),
             sentences=_texts(home, "sentences", "home"),

@@ -14,6 +14,9 @@ from wyoming_units.engines.base import Engine
 from wyoming_units.errors import Busy, EngineFailed, Loading, UnitError
 
 _LOGGER = logging.getLogger(__name__)
+_LOADING = threading.Lock()
+"""Engines load one after the other: a library with circular imports, as hassil is, can deadlock when
+two threads import it at once."""
 
 E = TypeVar("E", bound=Engine)
 T = TypeVar("T")
@@ -65,7 +68,7 @@ class Lane(Generic[E]):
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            await loop.run_in_executor(self._threads, self.engine.load)
+            await loop.run_in_executor(self._threads, self._load_alone)
         except UnitError as err:
             _LOGGER.error("engine %s cannot be loaded: %s", name, err)
             raise
@@ -73,6 +76,10 @@ class Lane(Generic[E]):
             _LOGGER.exception("engine %s cannot be loaded", name)
             raise EngineFailed(f"engine {name} cannot be loaded") from err
         _LOGGER.info("engine %s is ready after %.2f s", name, loop.time() - began)
+
+    def _load_alone(self) -> None:
+        with _LOADING:
+            self.engine.load()
 
     async def call(self, function: Callable[..., T], *args: Any) -> T:
         """Run one blocking call.
@@ -99,7 +106,9 @@ class Lane(Generic[E]):
         finally:
             self._inside -= 1
 
-    async def stream(self, produce: Callable[[Callable[[T], bool]], None]) -> AsyncGenerator[T, None]:
+    async def stream(
+        self, produce: Callable[[Callable[[T], bool]], None]
+    ) -> AsyncGenerator[T, None]:
         """Run `produce(emit)` and yield what it emits; `emit` returns False once nobody listens."""
         loop = asyncio.get_running_loop()
         items: asyncio.Queue[T | None] = asyncio.Queue()

@@ -252,4 +252,3 @@ class Connection:
         except (asyncio.TimeoutError, TimeoutError):
             self.abort()
             raise ConnectionAbortedError("the peer takes nothing") from None
-

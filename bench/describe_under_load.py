@@ -37,8 +37,8 @@ async def speak(uri: str, made: list[float]) -> None:
     """Synthesise until cancelled; add the seconds of audio to `made`."""
     async with Client(uri) as client:
         while True:
-            async for chunk in synthesize(client, TEXT, language="en-US"):
-                made.append(len(chunk.audio) / 2 / chunk.rate)
+            chunks = synthesize(client, TEXT, language="en-US")
+            made.extend([chunk.seconds async for chunk in chunks])
 
 
 def show(what: str, durations: np.ndarray) -> None:

@@ -22,8 +22,11 @@ _START_SECONDS = 120.0
 def prepare(folder: Path, port: int) -> None:
     """Write a configuration that listens on loopback only and never calls the internet."""
     shutil.copytree(Path(__file__).parent / "config", folder)
-    (folder / "custom_components").mkdir()
-    (folder / "custom_components" / _INTEGRATION.name).symlink_to(_INTEGRATION)
+    components = folder / "custom_components"
+    components.mkdir()
+    # A package, or Python takes the repository's folder of that name where it is on its path.
+    (components / "__init__.py").touch()
+    (components / _INTEGRATION.name).symlink_to(_INTEGRATION)
     # Home Assistant takes `http:` in YAML for a trial and after five minutes restarts without it.
     _store(folder, "http", 1, {"server_host": ["127.0.0.1"], "server_port": port})
     # Onboarding's core_config step would install Google Translate, Met.no and Radio Browser.

@@ -252,7 +252,7 @@ def _top(
 ) -> None:
     """Local voice AI for Home Assistant, spoken over the Wyoming protocol."""
     if version:
-        print(__version__)
+        typer.echo(__version__)
         raise typer.Exit
 
 
@@ -277,7 +277,7 @@ def _home(path: Path | None) -> dict[str, Any] | None:
 
 
 def _line(kind: str, **values: object) -> None:
-    print(json.dumps({"type": kind, **values}, ensure_ascii=False), flush=True)
+    typer.echo(json.dumps({"type": kind, **values}, ensure_ascii=False))
 
 
 def _summary(**values: object) -> None:

@@ -34,8 +34,7 @@ async def examine() -> list[Finding]:
             detail=f"{__version__} on Python {platform.python_version()}, {platform.machine()}",
         )
     ]
-    for name in ENGINES:
-        findings.append(await asyncio.to_thread(_engine, name))
+    findings += [await asyncio.to_thread(_engine, name) for name in ENGINES]
     findings += [await _port(settings), _addresses(settings)]
     nodes = await find_nodes()
     findings += [await _node(f"node {node.name}", node.uri) for node in nodes]

@@ -375,6 +375,6 @@ async def test_a_node_answers_while_its_engines_load(tmp_path: Path) -> None:
     async with Node(load_config(data_dir=tmp_path, host="127.0.0.1", port=0, advertise=[])) as node:
         async with Client(f"127.0.0.1:{node.port}") as client:
             info = await client.info()
-            assert info["asr"] and info["tts"] and info["wake"] and info["intent"]
+            assert all(info[domain] for domain in ("asr", "tts", "wake", "intent"))
             await client.send(Recognize(COMMAND, context={"home": HOME}))
             assert (await client.receive()).type == "intents-start"

@@ -373,10 +373,14 @@ async def test_a_full_inbox_makes_the_client_wait_and_loses_nothing() -> None:
 async def test_a_peer_that_takes_nothing_is_cut_off() -> None:
     async with serving(Limits(frame=0.3)) as (port, _, _), raw(port) as peer:
         peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
-        with pytest.raises(OSError):
+
+        async def keep_asking() -> None:
             for _ in range(400):
                 await peer.event("repeat", {"text": "x" * 60_000})
                 await asyncio.sleep(0.005)
+
+        with pytest.raises(OSError):
+            await keep_asking()
 
 
 async def test_stopping_finishes_running_requests_and_refuses_new_ones() -> None:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import ifaddr
-from zeroconf import Error as ZeroconfError
-from zeroconf import ServiceStateChange, Zeroconf
+from zeroconf import Error as ZeroconfError, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 _LOGGER = logging.getLogger(__name__)

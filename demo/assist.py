@@ -11,7 +11,7 @@ from demo.processes import DemoError, poll
 
 DOMAIN = "wyoming_units"
 _FLOWS = "/api/config/config_entries/flow"
-_FOUND_SECONDS = 30.0
+_FOUND_SECONDS = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +24,8 @@ class Assistant:
     pipeline_name: str
 
 
-async def discovered(api: Api, node_id: str) -> str:
-    """Return the flow that zeroconf has started for a node, as soon as it is there."""
+async def discovered(api: Api, node_id: str) -> str | None:
+    """Return the flow that zeroconf has started for a node; None where it finds none in time."""
 
     async def look() -> str | None:
         for flow in await api.call("config_entries/flow/progress"):
@@ -33,8 +33,17 @@ async def discovered(api: Api, node_id: str) -> str:
                 return str(flow["flow_id"])
         return None
 
-    complaint = "zeroconf did not find the node (does a firewall block UDP port 5353?)"
-    return await poll(look, _FOUND_SECONDS, complaint)
+    try:
+        return await poll(look, _FOUND_SECONDS, "not found")
+    except DemoError:
+        return None
+
+
+async def entered(api: Api, port: int) -> str:
+    """Return a flow into which a user has typed the address of a node on this machine."""
+    flow_id = str((await api.post(_FLOWS, {"handler": DOMAIN}))["flow_id"])
+    await api.post(f"{_FLOWS}/{flow_id}", {"host": "127.0.0.1", "port": port})
+    return flow_id
 
 
 async def set_up(api: Api, flow_id: str) -> str:

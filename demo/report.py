@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from time import perf_counter
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -52,15 +53,19 @@ class Report:
         with self._progress(text):
             yield step
         seconds = f"{perf_counter() - began:.1f} s"
-        self._console.print(f"[green]✓[/] {step.text} [dim]({seconds})[/]", soft_wrap=True)
+        self._console.print(f"[green]✓[/] {escape(step.text)} [dim]({seconds})[/]", soft_wrap=True)
 
     @contextmanager
     def _progress(self, text: str) -> Iterator[None]:
         if not self._console.is_terminal:
-            self._console.print(f"  {text} …", soft_wrap=True)
+            self._console.print(f"  {text} …", soft_wrap=True, markup=False)
             yield
             return
-        columns = (SpinnerColumn(), TextColumn("{task.description} …"), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description} …", markup=False),
+            TimeElapsedColumn(),
+        )
         with Progress(*columns, console=self._console, transient=True) as progress:
             progress.add_task(text)
             yield
@@ -83,17 +88,23 @@ class Report:
             before = moment
         self._console.print()
         self._console.print(table)
-        self._console.print(f"[dim]Speech ends with the {END_OF_SPEECH}.[/]\n", soft_wrap=True)
+        self._console.print(f"[dim]Speech ends with the {END_OF_SPEECH}.[/]", soft_wrap=True)
+        if not turn.done:
+            self._console.print("[yellow]Nothing in the home changed.[/]")
+        self._console.print()
 
 
 def _describe(moment: str, turn: Turn) -> tuple[str, str]:
     """Return the name of a moment and what it brought."""
     return {
         "end_of_turn": ("end of turn", "the unit knows it"),
-        "transcript": ("transcript", f"“{turn.transcript}”"),
+        "transcript": ("transcript", f"“{escape(turn.transcript)}”"),
         "state": ("state", f"{turn.entity}: {turn.state_before} → [bold]{turn.state_after}[/]"),
         "intent": ("intent", turn.intent),
-        "reply": ("reply", f"“{turn.reply}”"),
-        "first_audio": ("first audio", "of the spoken reply"),
-        "last_audio": ("last audio", f"{turn.audio_seconds:.2f} s of speech"),
+        "reply": ("reply", f"“{escape(turn.reply)}”"),
+        "first_audio": ("first audio", "of the reply"),
+        "last_audio": (
+            "last audio",
+            f"{turn.audio_seconds:.2f} s of {'chime' if turn.chime else 'speech'}",
+        ),
     }[moment]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from typing import Any
 
@@ -35,13 +35,20 @@ class Turn:
     reply: str = ""
     audio_seconds: float = 0.0
     """Length of the spoken reply."""
+    chime: bool = False
+    """The reply is Home Assistant's chime: all happened in the speaker's own area."""
     timings_ms: dict[str, float] = field(default_factory=dict)
     """Milliseconds from the end of speech, by moment."""
 
     @property
     def done(self) -> bool:
-        """Return whether the home changed and a spoken reply came."""
+        """Return whether the home changed and the reply was heard."""
         return self.state_before != self.state_after and self.audio_seconds > 0
+
+    def result(self) -> dict[str, Any]:
+        """Return what the RESULT line tells."""
+        told = asdict(self)
+        return {key: told[key] for key in told if key not in ("entity", "chime")}
 
 
 class _Microphone:
@@ -100,6 +107,8 @@ async def run_turn(api: Api, assistant: Assistant, device: str, speech: Speech) 
     moments["intent"] = understood.time
     response = understood.event["data"]["intent_output"]["response"]
     turn.reply = response["speech"].get("plain", {}).get("speech", "")
+    speaking = await _next(events, "tts-start")
+    turn.chime = speaking.event["data"]["acknowledge_override"]
     replied = await _next(events, "tts-end")
     moments["reply"] = replied.time
     await _listen(api, replied.event["data"]["tts_output"]["url"], turn, moments)

@@ -1,7 +1,8 @@
 """Keeps what a node says about itself up to date."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import override
+from typing import Any, override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_PORT
@@ -32,6 +33,8 @@ class NodeCoordinator(DataUpdateCoordinator[NodeInfo]):
             always_update=False,
         )
         self.node = Node(host=entry.data[CONF_HOST], port=entry.data[CONF_PORT])
+        self.timings: dict[str, Mapping[str, Any]] = {}
+        """What each unit's last request spent its time on, as the unit told; for diagnostics."""
 
     @override
     async def _async_update_data(self) -> NodeInfo:

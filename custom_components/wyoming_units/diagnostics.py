@@ -18,4 +18,5 @@ async def async_get_config_entry_diagnostics(
         "entry": async_redact_data(dict(entry.data), {CONF_HOST}),
         "reachable": coordinator.last_update_success,
         "info": coordinator.data.raw,
+        "timings": coordinator.timings,
     }

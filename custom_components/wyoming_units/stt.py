@@ -102,19 +102,20 @@ class UnitSpeechToText(UnitEntity, stt.SpeechToTextEntity):
                 await connection.send(
                     Transcribe(language=metadata.language, context={"home": home})
                 )
-                text = await _transcribe(connection, stream)
+                transcript = await _transcribe(connection, stream)
         except NodeError as err:
             LOGGER.warning("Speech-to-text of %s failed: %s", self.coordinator.name, err)
             return stt.SpeechResult(None, stt.SpeechResultState.ERROR)
-        return stt.SpeechResult(text, stt.SpeechResultState.SUCCESS)
+        self.coordinator.timings[self.unit] = transcript.context or {}
+        return stt.SpeechResult(transcript.text, stt.SpeechResultState.SUCCESS)
 
 
-async def _transcribe(connection: NodeConnection, stream: AsyncIterable[bytes]) -> str:
+async def _transcribe(connection: NodeConnection, stream: AsyncIterable[bytes]) -> Transcript:
     upload = asyncio.create_task(_upload(connection, stream))
     async with aclosing(connection.answers(upload)) as answers:
         while not Transcript.is_type((event := await anext(answers)).type):
             pass
-        return parse(Transcript, event).text
+        return parse(Transcript, event)
 
 
 async def _upload(connection: NodeConnection, stream: AsyncIterable[bytes]) -> None:

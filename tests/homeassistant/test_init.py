@@ -150,4 +150,5 @@ async def test_diagnostics_tell_what_the_node_can_do_but_not_where_it_is(
         "entry": {"host": "**REDACTED**", "port": node.port},
         "reachable": True,
         "info": node.info,
+        "timings": {},
     }

@@ -9,6 +9,9 @@ import pytest
 from homeassistant.components import stt
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.components.diagnostics import (
+    get_diagnostics_for_config_entry,
+)
 from wyoming.asr import Transcript
 from wyoming.audio import AudioChunk
 from wyoming.error import Error
@@ -74,6 +77,20 @@ async def test_audio_goes_up_as_it_comes_behind_what_the_unit_needs_to_know(
     assert transcribe.data["context"]["home"]["language"] == "en"
     assert start.data.items() >= {"rate": 16000, "width": 2, "channels": 1}.items()
     assert [AudioChunk.from_event(chunk).audio[0] for chunk in chunks] == [0, 1, 2]
+
+
+async def test_what_the_unit_spent_its_time_on_is_in_the_diagnostics(
+    hass: HomeAssistant,
+    hass_client: Any,
+    node: ScriptedNode,
+    loaded: MockConfigEntry,
+    entity: stt.SpeechToTextEntity,
+) -> None:
+    told = {"timing": {"endpoint": 512.5, "total": 520.0}, "rtf": 0.02}
+    node.answers["audio-stop"] = reply(Transcript(text=HEARD, context=told))
+    await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
+    diagnostics = await get_diagnostics_for_config_entry(hass, hass_client, loaded)
+    assert diagnostics["timings"] == {"stt": told}
 
 
 async def test_the_text_is_returned_while_the_microphone_is_still_open(

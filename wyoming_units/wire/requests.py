@@ -119,7 +119,7 @@ class Request:
             await asyncio.wait({self._task})
         except asyncio.CancelledError:
             self._task.cancel()
-            await asyncio.wait({self._task})
+            await asyncio.gather(self._task, return_exceptions=True)
             raise
         if self._task.cancelled():
             return Cancelled("the request was cancelled")

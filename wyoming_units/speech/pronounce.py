@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _VOWELS = {
     "iː": "IY", "i": "IY", "ɪ": "IH", "ᵻ": "IH", "eɪ": "EY", "e": "EY", "ɛ": "EH", "æ": "AE",
@@ -34,3 +35,20 @@ def arpabet(ipa: str) -> tuple[str, ...]:
         elif not (symbol in _IGNORED or symbol.isspace() or unicodedata.combining(symbol)):
             return ()
     return tuple(phones)
+
+
+def with_merged_vowels(ways: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Add, for each pronunciation with AO, how speakers say it who have the cot-caught merger.
+
+    Half of North America has it (Labov, Ash and Boberg, Atlas of North American English, 2006), the
+    CMU dictionary only for some words: "on" but not "off".
+    """
+    all_ways = dict.fromkeys(ways)
+    for phones in list(all_ways):
+        following = (*phones[1:], "")
+        merged = (
+            "AA" if pair == "AO" and after != "R" else pair
+            for pair, after in zip(phones, following, strict=True)
+        )
+        all_ways[tuple(merged)] = None
+    return list(all_ways)

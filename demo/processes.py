@@ -10,9 +10,6 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
-
-_Found = TypeVar("_Found")
 
 
 class DemoError(Exception):
@@ -67,9 +64,9 @@ class Child:
         await self._process.wait()
 
 
-async def poll(
-    look: Callable[[], Awaitable[_Found | None]], seconds: float, complaint: str
-) -> _Found:
+async def poll[Found](
+    look: Callable[[], Awaitable[Found | None]], seconds: float, complaint: str
+) -> Found:
     """Return the first answer of `look` that is not None; `DemoError` with `complaint` if none comes."""
     try:
         async with asyncio.timeout(seconds):

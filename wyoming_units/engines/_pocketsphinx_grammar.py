@@ -12,7 +12,7 @@ from itertools import islice
 import hassil
 import home_assistant_intents
 import yaml
-from hassil.intents import IntentData, RangeSlotList, SlotList, TextSlotList
+from hassil.intents import RangeSlotList, SlotList, TextSlotList
 from hassil.parser import ParseError
 
 from wyoming_units.speech.automaton import (
@@ -34,6 +34,14 @@ _CLASSES = "cover_classes"
 _MOST_NUMBERS = 1001
 _LONGEST_PERMUTATION = 4
 
+# Templates forgive what is typed; what nobody says would only be one more thing to mishear.
+_TYPED = frozenset({"whats", "hows", "wheres", "todays"})
+_AGREEMENT = (
+    (re.compile(r"\{(timer_(\w+)s):\w+\}(?:\( \|-\)| )\2\[s\]"), r"(one \2|{2..100:\1} \2s)"),
+    (re.compile(r"\b(an? (?:hour|minute))\[s\]"), r"\1"),
+)
+"""One hour, but two hours."""
+
 _Lists = Mapping[str, Phrase]
 
 
@@ -41,8 +49,8 @@ _Lists = Mapping[str, Phrase]
 class Templates:
     """The templates of a language and what they refer to."""
 
-    blocks: tuple[tuple[IntentData, frozenset[str]], ...]
-    """Sentences with the domains of the entities that they are for; none: they need no entity."""
+    blocks: tuple[tuple[frozenset[str], tuple[hassil.Sentence, ...]], ...]
+    """Sentences, after the domains of the entities that they are for; none: they need no entity."""
     rules: Mapping[str, hassil.Sentence]
     lists: Mapping[str, SlotList]
 
@@ -56,12 +64,21 @@ class Templates:
         shared = hassil.Intents.from_dict(base)
         extra = hassil.Intents.from_dict({**base, "intents": added["intents"]})
         blocks = tuple(
-            (block, frozenset(block.domains or {domains[name]}) - {"homeassistant"})
+            (
+                frozenset(block.domains or {domains[name]}) - {"homeassistant"},
+                tuple(hassil.parse_sentence(_as_spoken(text)) for text in block.sentence_texts),
+            )
             for intents in (shared.intents, extra.intents)
             for name, intent in intents.items()
             for block in intent.data
         )
         return cls(blocks=blocks, rules=shared.expansion_rules, lists=shared.slot_lists)
+
+
+def _as_spoken(template: str) -> str:
+    for lenient, strict in _AGREEMENT:
+        template = lenient.sub(strict, template)
+    return template
 
 
 def build_grammar(
@@ -71,7 +88,8 @@ def build_grammar(
     builder = _Builder(templates=templates, home=home)
     phrase = Choice((*builder.shared_sentences(), *builder.own_sentences()))
     automaton = compile_automaton(
-        phrase, lambda word: re.fullmatch(r"[\w']+", word) is not None and keep(word)
+        phrase,
+        lambda word: word not in _TYPED and bool(re.fullmatch(r"[\w']+", word)) and keep(word),
     )
     return Grammar(automaton=automaton, spellings=builder.spellings)
 
@@ -87,11 +105,11 @@ class _Builder:
     def shared_sentences(self) -> Iterator[Phrase]:
         """Yield the sentences of the templates that this home has the entities for."""
         rules = dict(self.templates.rules)
-        for block, domains in self.templates.blocks:
+        for domains, sentences in self.templates.blocks:
             entities = [entity for entity in self.home.entities if entity.domain in domains]
             if domains and not entities:
                 continue
-            for sentence in block.sentences:
+            for sentence in sentences:
                 uses = frozenset(sentence.list_names(rules))
                 for lists, inside in self._places(entities, uses):
                     if inside or not domains:
@@ -171,18 +189,20 @@ class _Builder:
         return IMPOSSIBLE
 
     def _numbers(self, limits: RangeSlotList) -> Phrase:
-        numbers = list(islice(limits.get_numbers(), _MOST_NUMBERS))
-        ways = ((way.split(), n) for n in numbers for way in number_words(n))
-        return Choice(tuple(self._said(words, f"{n:g}") for words, n in ways))
+        ways: list[Phrase] = []
+        for number in islice(limits.get_numbers(), _MOST_NUMBERS):
+            for way in number_words(number):
+                self.spellings.setdefault(tuple(way.split()), f"{number:.9g}")
+                ways.append(Text(way))
+        return Choice(tuple(ways))
 
     def _entities(self, entities: Iterable[HomeEntity]) -> Phrase:
         return Choice(tuple(self._name(entity.name, entity.aliases) for entity in entities))
 
     def _name(self, name: str, aliases: Iterable[str]) -> Phrase:
-        texts = (text for text in (name, *aliases) if text.strip())
-        return Choice(tuple(self._said(w, text) for text in texts for w in spoken_names(text)))
-
-    def _said(self, words: Iterable[str], written: str) -> Phrase:
-        words = tuple(words)
-        self.spellings.setdefault(words, written.strip())
-        return Text(" ".join(words))
+        ways: list[Phrase] = []
+        for text in (name, *aliases):
+            for words in spoken_names(text):
+                self.spellings[words] = text.strip()  # also where a number is a name
+                ways.append(Text(" ".join(words)))
+        return Choice(tuple(ways))

@@ -29,9 +29,9 @@ from wyoming_units.engines.base import (
     Recognition,
     RecognitionRequest,
 )
-from wyoming_units.errors import EngineFailed, UnitError, UnknownModel
+from wyoming_units.errors import EngineFailed, TooLarge, UnitError, UnknownModel
 from wyoming_units.speech.automaton import Automaton
-from wyoming_units.speech.home import Home
+from wyoming_units.speech.home import Home, HomeArea, HomeEntity, HomeFloor
 from wyoming_units.speech.pronounce import arpabet, with_merged_vowels
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ _MAKER = Attribution(name="CMU Sphinx", url="https://github.com/cmusphinx/pocket
 _MODEL = "en-us-home-commands"
 _HOMES = 4
 """Homes whose decoders are kept."""
+_IDLE = 2
+"""Decoders that are kept for a home, 10 MB each."""
+_MOST_NAMES = 2_000
+"""Names of a home; with twice as many, decoding takes nearly as long as speaking."""
 
 _FRAME = RATE // 100
 _BLOCK = 2 * _FRAME
@@ -59,8 +63,10 @@ _NOISE = 20.0
 _SPEECH = 1e-4
 """Share of the loudest frame's power from which a frame counts for the mean."""
 _FEWEST_FRAMES = 3
+"""What a mean is taken of."""
 _WORST_FIT = -10.5
-"""A word that matches less than this is not what was said, see `_Ear.end`."""
+"""Nats per frame of a word or pause, against the best sounds of any order. Measured: half of all other
+speech has one that is worse, of the commands one in a hundred."""
 _SCORE_UNIT = 1024
 """PocketSphinx divides log-likelihoods by this (2 ** SENSCR_SHIFT, hmm.h)."""
 
@@ -120,6 +126,10 @@ class PocketSphinxRecognizer:
         return _Stream(self._commands(request.home or Home()))
 
     def _commands(self, home: Home) -> _Commands:
+        if (names := _count_names(home)) > _MOST_NAMES:
+            raise TooLarge(
+                f"the home has {names} names and sentences, {_MODEL} takes {_MOST_NAMES}"
+            )
         home = replace(home, area=None, language=None)  # what can be said is the same everywhere
         with self._lock:
             if home not in self._homes:
@@ -129,6 +139,11 @@ class PocketSphinxRecognizer:
             if len(self._homes) > _HOMES:
                 self._homes.popitem(last=False)
             return self._homes[home]
+
+
+def _count_names(home: Home) -> int:
+    named: tuple[HomeEntity | HomeArea | HomeFloor, ...] = home.entities + home.areas + home.floors
+    return len(home.sentences) + sum(1 + len(item.aliases) for item in named)
 
 
 class _Commands:
@@ -141,7 +156,7 @@ class _Commands:
         self._pronunciations = _pronounce(self.grammar.automaton.words)
         if missing := self.grammar.automaton.words - self._pronunciations.keys():
             _LOGGER.warning(
-                "%d words cannot be pronounced, what has them is left out", len(missing)
+                "%d words cannot be pronounced, sentences with them are left out", len(missing)
             )
             self.grammar = build_grammar(templates, home, self._pronunciations.__contains__)
         self._idle: list[_Ear] = []
@@ -155,7 +170,8 @@ class _Commands:
 
     def give_back(self, ear: _Ear) -> None:
         """Keep a decoder for the next utterance."""
-        self._idle.append(ear)
+        if len(self._idle) < _IDLE:
+            self._idle.append(ear)
 
 
 class _Stream:
@@ -218,7 +234,7 @@ class _Ear:
             beam=1e-80,
             pbeam=1e-80,
             wbeam=1e-60,
-            # With all sounds computed, a score is relative to the best of them and `_fit` has a meaning.
+            # All sounds are computed, so that a score is relative to the best of them, see `_WORST_FIT`.
             compallsen=True,
         )
         for word, ways in pronunciations.items():
@@ -253,7 +269,7 @@ class _Ear:
         self._decode(_SILENCE)
         self.reset()
         words = self.words()
-        return words if words and min(self._fits()) >= _WORST_FIT else ()
+        return words if words and min(self._fits(), default=0.0) >= _WORST_FIT else ()
 
     def reset(self) -> None:
         """Forget the utterance."""
@@ -358,7 +374,7 @@ def _pronounce(words: Collection[str]) -> _Pronunciations:
 
 
 def _dictionary() -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield what the CMU dictionary has; reading it takes less than keeping it: 60 ms, not 60 MB."""
+    """Yield the CMU dictionary; it is read anew for each home, kept it would be most of our memory."""
     import pocketsphinx
 
     path = Path(pocketsphinx.get_model_path("en-us/cmudict-en-us.dict"))

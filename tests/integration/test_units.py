@@ -251,6 +251,21 @@ async def test_live_speech_is_transcribed_before_the_audio_ends(node: Node) -> N
         assert again.text.lower() == COMMAND
 
 
+async def test_a_live_turn_without_speech_ends_after_five_seconds(node: Node) -> None:
+    silence = AudioChunk(16000, 2, 1, bytes(6400))
+    loop = asyncio.get_running_loop()
+    async with client_of(node) as client:
+        await send(client, Transcribe(), AudioStart(16000, 2, 1))
+        answer = asyncio.create_task(receive(client, "transcript"))
+        began = loop.time()
+        while not answer.done() and loop.time() < began + 8:
+            await send(client, silence)
+            await asyncio.sleep(silence.seconds)
+        assert answer.done(), "the turn was not ended"
+        assert Transcript.from_event((await answer)[-1]).text == ""
+        assert loop.time() - began > 4.5
+
+
 @pytest.mark.parametrize("chunks", [0, 20])
 async def test_no_audio_and_silence_are_an_empty_transcript(node: Node, chunks: int) -> None:
     silence = AudioChunk(16000, 2, 1, bytes(3200))

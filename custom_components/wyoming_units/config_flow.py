@@ -46,11 +46,8 @@ class WyomingUnitsConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         placeholders: Mapping[str, str] = {}
         if user_input is not None:
-            try:
-                await self._async_describe(user_input)
-            except NodeError as err:
-                errors["base"], placeholders = err.key, err.placeholders
-            else:
+            errors, placeholders = await self._async_check(user_input)
+            if not errors:
                 await self.async_set_unique_id(self._node.id, raise_on_progress=False)
                 self._abort_if_unique_id_configured(updates=self._address)
                 return await self.async_step_pipeline()
@@ -64,11 +61,8 @@ class WyomingUnitsConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         placeholders: Mapping[str, str] = {}
         if user_input is not None:
-            try:
-                await self._async_describe(user_input)
-            except NodeError as err:
-                errors["base"], placeholders = err.key, err.placeholders
-            else:
+            errors, placeholders = await self._async_check(user_input)
+            if not errors:
                 await self.async_set_unique_id(self._node.id)
                 self._abort_if_unique_id_mismatch(
                     reason="wrong_node", description_placeholders={"name": self._node.name}
@@ -138,6 +132,16 @@ class WyomingUnitsConfigFlow(ConfigFlow, domain=DOMAIN):
             }
         )
         return self.async_show_form(step_id="pipeline", data_schema=schema, last_step=True)
+
+    async def _async_check(
+        self, address: Mapping[str, Any]
+    ) -> tuple[dict[str, str], Mapping[str, str]]:
+        """Describe the node at an address; return a form's errors and their placeholders."""
+        try:
+            await self._async_describe(address)
+        except NodeError as err:
+            return {"base": err.key}, err.placeholders
+        return {}, {}
 
     async def _async_describe(self, address: Mapping[str, Any]) -> None:
         """Ask the node at an address who it is, and keep both; `NodeError` when it cannot tell."""

@@ -44,9 +44,9 @@ def _processes(folder: Path) -> list[str]:
     return found
 
 
-def _once(environment: dict[str, str], *options: str | Path) -> tuple[str, dict[str, Any]]:
-    """Run `script/run --once`; return all that it wrote and its RESULT."""
-    done = subprocess.run(
+def _run(environment: dict[str, str], *options: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run `script/run --once` to its end."""
+    return subprocess.run(
         [RUN, "--once", *options],
         env=environment,
         capture_output=True,
@@ -54,6 +54,11 @@ def _once(environment: dict[str, str], *options: str | Path) -> tuple[str, dict[
         timeout=SECONDS,
         check=False,
     )
+
+
+def _once(environment: dict[str, str], *options: str | Path) -> tuple[str, dict[str, Any]]:
+    """Return all that a successful `script/run --once` wrote, and its RESULT."""
+    done = _run(environment, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     keyword, _, result = done.stdout.splitlines()[-1].partition(" ")
     assert keyword == "RESULT"
@@ -146,14 +151,7 @@ def test_a_taken_port_is_one_clear_line(environment: dict[str, str]) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = subprocess.run(
-            [RUN, "--once", "--ha-port", str(port)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        done = _run(environment, "--ha-port", str(port))
     assert done.returncode == 1
     assert done.stderr.strip() == f"script/run: port {port} is in use"
 
@@ -161,14 +159,7 @@ def test_a_taken_port_is_one_clear_line(environment: dict[str, str]) -> None:
 def test_a_recording_that_cannot_be_read_is_one_clear_line(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    done = subprocess.run(
-        [RUN, "--once", "--wav", tmp_path / "missing.wav"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    done = _run(environment, "--wav", tmp_path / "missing.wav")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         f"script/run: cannot read {tmp_path / 'missing.wav'}: No such file or directory"

@@ -195,6 +195,8 @@ async def test_connections_over_the_limit_are_told_busy_and_the_others_served() 
         await first.event("ping", {"text": "in"})
         assert await first.frame() == {"type": "pong", "text": "in"}
         async with raw(port) as second:
+            await second.event("describe")
+            await second.event("bytes", payload=b"x" * 100_000)
             error = await second.frame()
             assert error is not None
             assert error["code"] == "busy"

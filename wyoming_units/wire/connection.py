@@ -91,9 +91,7 @@ class Connection:
                 except UnitError as err:
                     await self._tell(err, event)
         except UnitError as err:
-            with suppress(OSError, UnitError, asyncio.TimeoutError, TimeoutError):
-                await self._tell(err, None)
-                await asyncio.wait_for(self._linger(), _LINGER)
+            await self.refuse(err)
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -105,6 +103,13 @@ class Connection:
                 await worker
             with suppress(OSError):
                 await self._writer.wait_closed()
+
+    async def refuse(self, error: UnitError) -> None:
+        """Tell the client what is wrong and hang up once it has, or after a second."""
+        with suppress(OSError, UnitError, asyncio.TimeoutError, TimeoutError):
+            await self._tell(error, None)
+            await asyncio.wait_for(self._linger(), _LINGER)
+        self._writer.close()
 
     async def _linger(self) -> None:
         """Read on until the peer hangs up: closing with bytes unread would take the error back (RST)."""

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from ssl import SSLContext
-
-from wyoming.error import Error
 
 from wyoming_units.errors import Busy
 from wyoming_units.wire.connection import Connection, Service
-from wyoming_units.wire.frames import encode
 from wyoming_units.wire.limits import Limits
 
 _LOGGER = logging.getLogger(__name__)
@@ -53,14 +49,10 @@ class Server:
             await asyncio.wait(self._connections.values(), timeout=grace)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._connections) >= self._limits.connections:
-            busy = Busy("too many connections")
-            writer.write(encode(Error(text=str(busy), code=busy.code).event()))
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
-            return
         connection = Connection(reader, writer, self._service, self._limits)
+        if len(self._connections) >= self._limits.connections:
+            await connection.refuse(Busy("too many connections"))
+            return
         task = asyncio.ensure_future(connection.serve())
         self._connections[connection] = task
         try:

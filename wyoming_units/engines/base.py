@@ -92,6 +92,18 @@ class Wake:
     """Seconds from the start of the stream to the end of the word."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class WakeSettings:
+    """How easily one wake word is heard; None keeps what its model asks for."""
+
+    threshold: float | None = None
+    """Probability in (0, 1) that a score must exceed."""
+    trigger_level: int | None = None
+    """How many scores in a row must exceed it; at least 1."""
+    refractory: float | None = None
+    """Seconds after a detection in which the same word is not reported again."""
+
+
 class WakeStream(Protocol):
     """Listens to one stream of audio."""
 

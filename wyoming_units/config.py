@@ -16,6 +16,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from wyoming_units.engines.base import WakeSettings
 from wyoming_units.errors import BadRequest
 from wyoming_units.speech.home import Home
 from wyoming_units.wire.client import DEFAULT_PORT
@@ -40,7 +41,9 @@ class NodeConfig(BaseSettings):
     port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
     """TCP port; 0 lets the system choose."""
     units: list[str] = []
-    """`KIND` or `KIND=ENGINE`; empty: every unit whose engine is installed."""
+    """`KIND` or `KIND=ENGINE`, several of a kind too; empty: every unit whose engine is installed."""
+    wake_words: dict[str, WakeSettings] = {}
+    """How easily a wake word is heard, by its name."""
     advertise: list[Literal["units", "wyoming"]] = ["units"]
     """Zeroconf types to announce."""
     home: Path | None = None

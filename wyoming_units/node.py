@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Any, cast
 from uuid import uuid4
@@ -16,18 +17,12 @@ from wyoming.event import Event
 from wyoming_units import __version__
 from wyoming_units.config import NodeConfig, read_home
 from wyoming_units.engines import ENGINES, create_engine, default_engine
-from wyoming_units.engines.base import (
-    Engine,
-    IntentParser,
-    Recognizer,
-    Synthesizer,
-    VoiceDetector,
-    WakeDetector,
-)
+from wyoming_units.engines.base import Engine, VoiceDetector
 from wyoming_units.errors import BadRequest, Unsupported
-from wyoming_units.speech.home import Home
+from wyoming_units.observe.process import resident_memory
 from wyoming_units.units.base import Unit
 from wyoming_units.units.intent import IntentUnit
+from wyoming_units.units.lane import Lane
 from wyoming_units.units.stt import SttUnit
 from wyoming_units.units.tts import TtsUnit
 from wyoming_units.units.wake import WakeUnit
@@ -44,20 +39,7 @@ PROTOCOL = 1
 _DOMAINS = ("asr", "tts", "handle", "intent", "wake", "mic", "snd")
 
 
-def _stt(engine: Engine, home: Home | None) -> Unit:
-    vad = default_engine("vad")
-    detector = cast(VoiceDetector, create_engine(vad)) if vad else None
-    return SttUnit(cast(Recognizer, engine), detector, home)
-
-
-_UNITS: dict[str, Callable[[Engine, Home | None], Unit]] = {
-    # The first unit that takes audio is the default for audio without a request.
-    "stt": _stt,
-    "wake": lambda engine, home: WakeUnit(cast(WakeDetector, engine)),
-    "tts": lambda engine, home: TtsUnit(cast(Synthesizer, engine)),
-    "intent": lambda engine, home: IntentUnit(cast(IntentParser, engine), home),
-}
-KINDS = tuple(_UNITS)
+KINDS = ("stt", "wake", "tts", "intent")
 
 
 class Node:
@@ -73,6 +55,7 @@ class Node:
         self._advertisement: Advertisement | None = None
         self._loading: list[asyncio.Task[None]] = []
         self._info: bytes | None = None
+        self._started = monotonic()
 
     async def __aenter__(self) -> Node:
         """Start; `BadRequest` or `Unsupported` for settings that cannot be met."""
@@ -98,10 +81,10 @@ class Node:
         except OSError as err:
             where = f"{self.config.host}:{self.config.port}"
             raise Unsupported(f"cannot listen on {where}: {err.strerror or err}") from err
-        for unit in self.units:
-            for task in unit.load():
-                task.add_done_callback(self._forget_info)
-                self._loading.append(task)
+        for lane in self._lanes:
+            task = lane.load()
+            task.add_done_callback(self._forget_info)
+            self._loading.append(task)
         self._advertisement = Advertisement(
             name=self.config.name,
             host=self.config.host,
@@ -112,13 +95,13 @@ class Node:
                 "name": self.config.name,
                 "v": str(PROTOCOL),
                 "ver": __version__,
-                "units": ",".join(unit.kind for unit in self.units),
+                "units": ",".join(self._kinds),
                 "tls": "0",
                 "auth": "0",
             },
         )
         await self._advertisement.start()
-        kinds = ", ".join(unit.kind for unit in self.units)
+        kinds = ", ".join(self._kinds)
         _LOGGER.info(
             "%s listens on %s:%d with %s", self.config.name, self.config.host, self.port, kinds
         )
@@ -132,27 +115,34 @@ class Node:
         if self._advertisement is not None:
             await self._advertisement.close()
         await self._server.stop(grace)
-        for unit in self.units:
-            await unit.close()
+        for lane in self._lanes:
+            await lane.close()
         await asyncio.gather(*self._loading, return_exceptions=True)
 
     @property
-    def programs(self) -> frozenset[str]:
-        """Names of all programs in `info`."""
-        return frozenset(
-            program["name"]
+    def _lanes(self) -> list[Lane[Any]]:
+        return [lane for unit in self.units for lane in unit.lanes]
+
+    @property
+    def _kinds(self) -> list[str]:
+        return [unit.kind for unit in self.units if unit.lanes]
+
+    @property
+    def programs(self) -> dict[str, str]:
+        """Kind of unit by name of program, for all programs in `info`."""
+        return {
+            lane.name: unit.kind
             for unit in self.units
-            for programs in unit.programs().values()
-            for program in programs
-        )
+            for lane in unit.lanes
+            if lane.kind == unit.kind and not lane.failed
+        }
 
     def info_frame(self) -> bytes:
         """Return the `info` event as bytes, made once and again after a change."""
         if self._info is None:
             data: dict[str, Any] = {domain: [] for domain in _DOMAINS}
             for unit in self.units:
-                for domain, programs in unit.programs().items():
-                    data[domain] += programs
+                data |= unit.info()
             data["node"] = {
                 "id": self.id,
                 "name": self.config.name,
@@ -162,21 +152,54 @@ class Node:
             self._info = encode(Event(type="info", data=data))
         return self._info
 
+    def stats(self) -> dict[str, Any]:
+        """Return uptime in seconds, memory in bytes, connections, and what each engine is doing."""
+        return {
+            "uptime": round(monotonic() - self._started, 1),
+            "memory": resident_memory(),
+            "connections": self._server.connections,
+            "engines": [lane.state() for lane in self._lanes],
+        }
+
     def _forget_info(self, task: asyncio.Task[None]) -> None:
         self._info = None
 
 
 def make_units(config: NodeConfig) -> tuple[Unit, ...]:
-    """Return the units that the settings ask for, engines constructed and not loaded."""
-    wanted = dict(_choice(entry) for entry in config.units) or {
-        kind: engine for kind in KINDS if (engine := default_engine(kind))
-    }
-    if not wanted:
+    """Return all units, engines constructed and not loaded; those without an engine come last."""
+    chosen = [_choice(entry) for entry in config.units] or [
+        (kind, engine) for kind in KINDS if (engine := default_engine(kind))
+    ]
+    if not chosen:
         raise Unsupported("no engine is installed: pip install 'wyoming-units[embedded]'")
+    engines: dict[str, list[Any]] = {kind: [] for kind in KINDS}
+    for kind, name in dict.fromkeys(chosen):
+        engines[kind].append(create_engine(name, **_options(kind, name, config)))
+    _check_words(config, engines["wake"])
+    vad = default_engine("vad") if engines["stt"] else None
     home = read_home(config.home) if config.home else None
-    return tuple(
-        make(create_engine(wanted[kind]), home) for kind, make in _UNITS.items() if kind in wanted
+    units: tuple[Unit, ...] = (
+        SttUnit(engines["stt"], cast(VoiceDetector, create_engine(vad)) if vad else None, home),
+        WakeUnit(engines["wake"]),
+        TtsUnit(engines["tts"]),
+        IntentUnit(engines["intent"], home),
     )
+    # Audio without a request goes to the first unit that takes audio: one that can answer.
+    return tuple(sorted(units, key=lambda unit: not unit.lanes))
+
+
+def _options(kind: str, name: str, config: NodeConfig) -> dict[str, Any]:
+    """Return what an engine is constructed with: its share of the settings."""
+    if kind != "wake" or not config.wake_words:
+        return {}
+    has = {model.name for model in create_engine(name).info.models}
+    return {"words": {word: value for word, value in config.wake_words.items() if word in has}}
+
+
+def _check_words(config: NodeConfig, detectors: Sequence[Engine]) -> None:
+    has = {model.name for detector in detectors for model in detector.info.models}
+    if unknown := sorted(config.wake_words.keys() - has):
+        raise BadRequest(f"setting wake_words: no word is called {', '.join(unknown)}")
 
 
 def _choice(entry: str) -> tuple[str, str]:
@@ -197,7 +220,8 @@ def _node_id(folder: Path) -> str:
     """Return the id kept in the data folder; made at the first start."""
     path = folder / "node-id"
     try:
-        return path.read_text("ascii").strip()
+        if kept := path.read_text("ascii").strip():
+            return kept
     except FileNotFoundError:
         pass
     identity = uuid4().hex

@@ -6,6 +6,7 @@ import asyncio
 import resource
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 from wyoming.event import Event
@@ -27,7 +28,7 @@ class Service:
         self.waiting = asyncio.Event()
         self.freed = asyncio.Event()
         self.release = asyncio.Event()
-        self.programs = frozenset({"counter"})
+        self.programs = {"counter": "count"}
         self.routes = {
             route.opener: route
             for route in (
@@ -41,17 +42,28 @@ class Service:
                 Route(opener="repeat", run=self._repeat),
                 Route(opener="wait", run=self._wait),
                 Route(opener="break", run=self._break),
+                Route(
+                    opener="listen",
+                    run=self._listen,
+                    body=frozenset({"sound"}),
+                    end="silence",
+                    endless=True,
+                ),
             )
         }
 
     def info_frame(self) -> bytes:
         return encode(Event(type="info", data={"asr": []}))
 
+    def stats(self) -> dict[str, Any]:
+        return {"connections": 1}
+
     async def _count(self, request: Request) -> None:
         count = 0
         async for arrival in request:
             count += len(arrival.event.payload or b"")
-        await request.send(Event(type="counted", data={"bytes": count, **request.opener.data}))
+        data = {"bytes": count, **request.opener.data, **request.selected}
+        await request.send(Event(type="counted", data=data))
 
     async def _repeat(self, request: Request) -> None:
         if "text" not in request.opener.data:
@@ -65,6 +77,11 @@ class Service:
             await request.send(Event(type="waited"))
         finally:
             self.freed.set()
+
+    async def _listen(self, request: Request) -> None:
+        async for _ in request:
+            await request.send(Event(type="heard"))
+        await request.send(Event(type="heard-nothing"))
 
     async def _break(self, request: Request) -> None:
         raise ZeroDivisionError("a bug")
@@ -335,21 +352,99 @@ async def test_unknown_events_are_dropped() -> None:
         assert await peer.frame() == {"type": "pong", "text": "still here"}
 
 
-async def test_a_request_that_no_unit_answers_is_told_so() -> None:
+async def test_each_stray_end_is_one_error() -> None:
     async with serving() as (port, _, _), raw(port) as peer:
-        await peer.event("transcribe", {"request": {"id": "t"}})
+        for _ in range(2):
+            await peer.event("bytes", payload=b"1")
+            await peer.event("end")  # of what was refused already
+            await peer.event("end")
+            await peer.event("ping", {"text": "done"})
+            frames = await peer.frames_until("pong")
+            assert [frame.get("code") for frame in frames] == ["bad-request", "bad-request", None]
+
+
+@pytest.mark.parametrize("id_", [7, "x" * 201, None])
+async def test_what_follows_a_refused_opener_is_not_for_another_request(id_: object) -> None:
+    async with serving() as (port, _, _), raw(port) as peer:
+        await peer.event("count", {"name": "before"})
+        await peer.event("end")
+        assert await peer.frame() == {"type": "counted", "bytes": 0, "name": "before"}
+        await peer.event("count", {"request": {"id": id_}})
+        for kind in ("begin", "bytes", "end"):
+            await peer.event(kind)
+        await peer.event("ping")
+        error, pong = await peer.frames_until("pong")
+        assert (error["code"], pong["type"]) == ("bad-request", "pong")
+        await peer.event("begin")
+        await peer.event("end")
+        assert await peer.frame() == {"type": "counted", "bytes": 0, "name": "before"}
+
+
+async def test_a_bare_stream_over_the_bound_is_one_error_and_its_body_is_dropped() -> None:
+    async with serving(Limits(pending=0)) as (port, service, _), raw(port) as peer:
+        await peer.event("wait")
+        for kind in ("begin", "bytes", "end"):
+            await peer.event(kind)
+        await peer.event("begin")
+        frames = [await peer.frame() or {} for _ in range(2)]
+        assert [frame["code"] for frame in frames] == ["busy", "busy"]
+        service.release.set()
+        assert await peer.frame() == {"type": "waited"}
+        assert await peer.silent()
+
+
+async def test_what_still_comes_of_a_cancelled_stream_is_dropped() -> None:
+    async with serving(Limits(inbox=10)) as (port, service, _), raw(port) as peer:
+        await peer.event("wait")
+        await peer.event("count", {"request": {"id": "c"}})
+        await peer.event("begin")
+        await peer.event("cancel", {"id": "c"})
+        for _ in range(5):
+            await peer.event("bytes", payload=b"x" * 100)
+        await peer.event("end")
+        await peer.event("ping", {"text": "not held up"})
+        assert await peer.frame() == {"type": "pong", "text": "not held up"}
+        service.release.set()
+        assert await peer.frame() == {"type": "waited"}
         error = await peer.frame()
         assert error is not None
-        assert (error["code"], error["request"]) == ("unsupported", {"id": "t"})
+        assert error["code"] == "cancelled"
+        assert await peer.silent()
 
 
-async def test_selecting_a_program_that_is_not_there_is_an_error() -> None:
+async def test_an_endless_stream_does_not_hold_up_other_requests() -> None:
     async with serving() as (port, _, _), raw(port) as peer:
+        await peer.event("listen", {"request": {"id": "l"}})
+        await peer.event("sound")
+        assert await peer.frame() == {"type": "heard", "request": {"id": "l"}}
+        await peer.event("repeat", {"text": "beside it"})
+        assert await peer.frame() == {"type": "repeated", "text": "beside it"}
+        await peer.event("silence")
+        assert await peer.frame() == {"type": "heard-nothing", "request": {"id": "l"}}
+
+
+async def test_a_selected_program_is_told_to_later_requests_of_this_connection() -> None:
+    async with serving() as (port, _, _), raw(port) as peer, raw(port) as other:
         await peer.event("select-program", {"name": "counter"})
-        await peer.event("select-program", {"name": "other"})
+        for client, selected in ((peer, {"count": "counter"}), (other, {})):
+            await client.event("begin")
+            await client.event("end")
+            assert await client.frame() == {"type": "counted", "bytes": 0, **selected}
+
+
+@pytest.mark.parametrize("name", ["other", None, 7, ["counter"]])
+async def test_selecting_a_program_that_is_not_there_is_an_error(name: object) -> None:
+    async with serving() as (port, _, _), raw(port) as peer:
+        await peer.event("select-program", {"name": name})
         error = await peer.frame()
         assert error is not None
         assert (error["type"], error["code"]) == ("error", "unknown-model")
+
+
+async def test_stats_are_told() -> None:
+    async with serving() as (port, _, _), raw(port) as peer:
+        await peer.event("stats")
+        assert await peer.frame() == {"type": "stats", "connections": 1}
 
 
 async def test_a_full_inbox_makes_the_client_wait_and_loses_nothing() -> None:

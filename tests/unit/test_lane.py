@@ -14,6 +14,9 @@ from wyoming_units.engines.base import Attribution, EngineInfo
 from wyoming_units.errors import Busy, EngineFailed, Loading, Unsupported
 from wyoming_units.units.lane import Lane
 
+ME = "10.0.0.1"
+OTHER = "10.0.0.2"
+
 
 class Engine:
     """Loads when it is let, and makes objects that know whether they were closed."""
@@ -61,7 +64,7 @@ def ready(*, parallel: int = 1, depth: int = 64) -> Lane[Engine]:
     """Return a lane whose engine loads at once."""
     engine = Engine(parallel=parallel)
     engine.may_load.set()
-    lane = Lane(engine, depth=depth)
+    lane = Lane("test", engine, depth=depth)
     lane.load()
     return lane
 
@@ -73,9 +76,9 @@ async def until(event: threading.Event) -> None:
 
 async def test_callers_wait_while_the_engine_loads() -> None:
     engine = Engine()
-    lane = Lane(engine)
+    lane = Lane("test", engine)
     lane.load()
-    call = asyncio.create_task(lane.call(lambda: "answer"))
+    call = asyncio.create_task(lane.call(ME, lambda: "answer"))
     await asyncio.sleep(0.05)
     assert not call.done()
     engine.may_load.set()
@@ -86,21 +89,91 @@ async def test_callers_wait_while_the_engine_loads() -> None:
 
 async def test_too_many_callers_are_told_that_the_engine_loads_or_is_busy() -> None:
     engine = Engine()
-    lane = Lane(engine, depth=1)
+    lane = Lane("test", engine, depth=1)
     lane.load()
     release = threading.Event()
-    first = asyncio.create_task(lane.call(release.wait, 5))
+    first = asyncio.create_task(lane.call(ME, release.wait, 5))
     await asyncio.sleep(0)
     with pytest.raises(Loading):
-        await lane.call(int)
+        await lane.call(ME, int)
     engine.may_load.set()
     await asyncio.sleep(0.05)
+    second = asyncio.create_task(lane.call(ME, int))
+    await asyncio.sleep(0)
     with pytest.raises(Busy):
-        await lane.call(int)
+        await lane.call(ME, int)
+    assert lane.state() | {"load_ms": 0} == {
+        "unit": "test",
+        "name": "test",
+        "state": "ready",
+        "load_ms": 0,
+        "waiting": 1,
+        "running": 1,
+        "served": 0,
+        "refused": 2,
+        "failed": 0,
+    }
     release.set()
-    await first
-    assert await lane.call(int) == 0
+    assert (await first, await second) == (True, 0)
+    assert lane.state()["served"] == 2
     await lane.close()
+
+
+async def test_a_client_with_one_call_does_not_wait_behind_all_of_a_client_with_many() -> None:
+    lane = ready()
+    release, order = threading.Event(), list[str]()
+    running = asyncio.create_task(lane.call(ME, release.wait, 5))
+    calls = [asyncio.create_task(lane.call(ME, order.append, "many")) for _ in range(10)]
+    await asyncio.sleep(0)
+    calls.append(asyncio.create_task(lane.call(OTHER, order.append, "one")))
+    await asyncio.sleep(0.05)
+    release.set()
+    await asyncio.gather(running, *calls)
+    assert order.index("one") == 1
+    await lane.close()
+
+
+async def test_who_fills_the_queue_makes_room_for_another_client() -> None:
+    lane = ready(depth=3)
+    release = threading.Event()
+    running = asyncio.create_task(lane.call(ME, release.wait, 5))
+    await asyncio.sleep(0)
+    calls = [asyncio.create_task(lane.call(ME, int)) for _ in range(3)]
+    await asyncio.sleep(0)
+    other = asyncio.create_task(lane.call(OTHER, int))
+    await asyncio.sleep(0)
+    with pytest.raises(Busy):
+        await calls[-1]
+    release.set()
+    assert await asyncio.gather(running, *calls[:-1], other) == [True, 0, 0, 0]
+    await lane.close()
+
+
+async def test_only_failures_of_the_engine_are_counted_as_failed() -> None:
+    lane = ready()
+
+    def fail(error: Exception) -> None:
+        raise error
+
+    for error in (ZeroDivisionError("a bug"), EngineFailed("broken"), Unsupported("no such")):
+        with pytest.raises(type(error)):
+            await lane.call(ME, fail, error)
+    assert (lane.state()["served"], lane.state()["failed"]) == (3, 2)
+    await lane.close()
+
+
+async def test_closing_ends_those_who_wait() -> None:
+    engine = Engine()
+    lane = Lane("test", engine)
+    lane.load()
+    waiting = asyncio.create_task(lane.call(ME, int))
+    await asyncio.sleep(0.01)
+    engine.may_load.set()
+    closing = asyncio.create_task(lane.close())
+    await asyncio.wait({waiting}, timeout=1)
+    assert waiting.cancelled()
+    await closing
+    assert engine.closed
 
 
 @pytest.mark.parametrize(
@@ -112,11 +185,11 @@ async def test_a_failed_load_is_told_to_every_caller(
 ) -> None:
     engine = Engine(failure=failure)
     engine.may_load.set()
-    lane = Lane(engine)
+    lane = Lane("test", engine)
     loading = lane.load()
     for _ in range(2):
         with pytest.raises(told):
-            await lane.call(int)
+            await lane.call(ME, int)
     assert lane.failed
     await asyncio.wait({loading})
     await lane.close()
@@ -132,7 +205,7 @@ async def test_engines_load_one_after_the_other() -> None:
             time.sleep(0.05)
             loading.clear()
 
-    lanes = [Lane(Alone()) for _ in range(3)]
+    lanes = [Lane("test", Alone()) for _ in range(3)]
     await asyncio.gather(*(lane.load() for lane in lanes))
     for lane in lanes:
         await lane.close()
@@ -141,7 +214,7 @@ async def test_engines_load_one_after_the_other() -> None:
 async def test_calls_of_one_thread_are_served_in_order() -> None:
     lane = ready()
     order: list[int] = []
-    await asyncio.gather(*(lane.call(order.append, number) for number in range(20)))
+    await asyncio.gather(*(lane.call(ME, order.append, number) for number in range(20)))
     assert order == list(range(20))
     await lane.close()
 
@@ -149,14 +222,14 @@ async def test_calls_of_one_thread_are_served_in_order() -> None:
 async def test_a_call_that_nobody_waits_for_any_more_does_not_run() -> None:
     lane = ready()
     release, ran = threading.Event(), threading.Event()
-    first = asyncio.create_task(lane.call(release.wait, 5))
-    second = asyncio.create_task(lane.call(ran.set))
+    first = asyncio.create_task(lane.call(ME, release.wait, 5))
+    second = asyncio.create_task(lane.call(ME, ran.set))
     await asyncio.sleep(0.05)
     second.cancel()
     await asyncio.wait({second})
     release.set()
     await first
-    await lane.call(int)
+    await lane.call(ME, int)
     assert not ran.is_set()
     await lane.close()
 
@@ -166,8 +239,8 @@ async def test_a_session_is_not_closed_while_a_call_still_uses_it() -> None:
     session = Session()
 
     async def use() -> None:
-        async with lane.session(lambda: session) as mine:
-            await lane.call(mine.work)
+        async with lane.session(ME, lambda: session) as mine:
+            await lane.call(ME, mine.work)
 
     task = asyncio.create_task(use())
     await until(session.entered)
@@ -190,7 +263,7 @@ async def test_a_session_that_was_made_for_a_client_that_left_is_closed() -> Non
         return session
 
     async def use() -> None:
-        async with lane.session(make):
+        async with lane.session(ME, make):
             pytest.fail("nobody is there")
 
     task = asyncio.create_task(use())
@@ -212,7 +285,7 @@ async def test_a_stream_gives_pieces_as_they_are_made() -> None:
         emit(2)
 
     got = []
-    async with aclosing(lane.stream(produce)) as pieces:
+    async with aclosing(lane.stream(ME, produce)) as pieces:
         async for piece in pieces:
             got.append(piece)
             release.set()
@@ -229,7 +302,7 @@ async def test_a_stream_that_nobody_reads_any_more_ends_in_the_engine() -> None:
             pass
         ended.set()
 
-    async with aclosing(lane.stream(produce)) as pieces:
+    async with aclosing(lane.stream(ME, produce)) as pieces:
         async for _ in pieces:
             break
     await until(ended)
@@ -245,7 +318,7 @@ async def test_an_error_of_the_engine_reaches_who_reads_the_stream() -> None:
 
     got = []
     with pytest.raises(EngineFailed, match="half way"):
-        async with aclosing(lane.stream(produce)) as pieces:
+        async with aclosing(lane.stream(ME, produce)) as pieces:
             got = [piece async for piece in pieces]
     assert got == []
     await lane.close()

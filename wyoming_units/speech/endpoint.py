@@ -157,7 +157,6 @@ class EndOfTurn:
         )
 
 
-def end_of_turn(sensitivity: str | None = None) -> EndOfTurn:
-    """Return the usual rules for a `vad_sensitivity`; an unknown one is taken as the default."""
-    seconds = SILENCE.get(sensitivity or DEFAULT_SENSITIVITY, SILENCE[DEFAULT_SENSITIVITY])
-    return EndOfTurn([SilenceRule(seconds), NoSpeechRule()])
+def end_of_turn(sensitivity: str = DEFAULT_SENSITIVITY) -> EndOfTurn:
+    """Return the usual rules for a `vad_sensitivity`, a key of `SILENCE`."""
+    return EndOfTurn([SilenceRule(SILENCE[sensitivity]), NoSpeechRule()])

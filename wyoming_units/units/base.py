@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, ClassVar, Protocol
 
 from wyoming_units.engines.base import EngineInfo, Model
+from wyoming_units.units.lane import Lane
 from wyoming_units.wire.requests import Route
 
 
@@ -17,16 +17,14 @@ class Unit(Protocol):
 
     @property
     def routes(self) -> tuple[Route, ...]:
-        """Requests that the unit answers."""
+        """Requests that the unit answers; those of a unit without engines are refused."""
 
-    def programs(self) -> dict[str, list[dict[str, Any]]]:
+    @property
+    def lanes(self) -> tuple[Lane[Any], ...]:
+        """The engines, each behind its lane; those of the unit's own kind are its programs."""
+
+    def info(self) -> dict[str, list[dict[str, Any]]]:
         """Return the unit's part of `Info`: programs by domain; none for an engine that failed."""
-
-    def load(self) -> list[asyncio.Task[None]]:
-        """Begin to load; one task per engine."""
-
-    async def close(self) -> None:
-        """Free everything."""
 
 
 def program(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from wyoming.event import Event
@@ -12,7 +12,7 @@ from wyoming_units.engines.base import IntentParser, IntentRequest
 from wyoming_units.observe.timing import Timings
 from wyoming_units.speech.home import Home
 from wyoming_units.units.base import program
-from wyoming_units.units.lane import Lane
+from wyoming_units.units.programs import Programs
 from wyoming_units.units.read import context, home, language, text
 from wyoming_units.wire.requests import Request, Route
 
@@ -22,25 +22,20 @@ class IntentUnit:
 
     kind: ClassVar[str] = "intent"
 
-    def __init__(self, parser: IntentParser, default_home: Home | None = None) -> None:
-        self._lane = Lane(parser)
+    def __init__(
+        self, parsers: Sequence[IntentParser] = (), default_home: Home | None = None
+    ) -> None:
+        self._programs = Programs(self.kind, parsers)
         self._home = default_home
+        self.lanes = self._programs.lanes
         self.routes = (
             Route(opener="recognize", run=self._recognize),
             Route(opener="transcript", run=self._recognize),
         )
 
-    def programs(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the parser's languages as a program."""
-        return {} if self._lane.failed else {"intent": [program(self._lane.engine.info, "models")]}
-
-    def load(self) -> list[asyncio.Task[None]]:
-        """Begin to load the parser."""
-        return [self._lane.load()]
-
-    async def close(self) -> None:
-        """Close the parser."""
-        await self._lane.close()
+    def info(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the parsers' languages as programs."""
+        return {"intent": self._programs.info(lambda info: program(info, "models"))}
 
     async def _recognize(self, request: Request) -> None:
         timings = Timings()
@@ -50,7 +45,8 @@ class IntentUnit:
             language=language(request.opener) or (known.language if known else None),
             home=known,
         )
-        match = await self._lane.call(self._lane.engine.parse, wanted)
+        lane = self._programs.choose(request, language=wanted.language)
+        match = await lane.call(request.client, lane.engine.parse, wanted)
         answer_context = {**_kept(request.opener), **timings.as_context()}
         if match is None:
             await request.send(NotRecognized(context=answer_context))

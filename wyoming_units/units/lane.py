@@ -1,4 +1,4 @@
-"""The lane in front of an engine: its loading, its worker threads and a bounded queue."""
+"""The lane in front of an engine: its loading, its worker threads and a bounded, fair queue."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from wyoming_units.engines.base import Engine
 from wyoming_units.errors import Busy, EngineFailed, Loading, UnitError
+from wyoming_units.units.queue import FairQueue
 
 _LOGGER = logging.getLogger(__name__)
 _LOADING = threading.Lock()
@@ -32,20 +35,42 @@ class Closable(Protocol):
 C = TypeVar("C", bound=Closable)
 
 
-class Lane(Generic[E]):
-    """Runs the blocking calls of one engine in its threads, first come first served.
+@dataclass(eq=False)
+class _Call:
+    work: Callable[[], Any]
+    answer: asyncio.Future[Any]
 
-    Callers that come while the engine loads wait too. With `depth` callers waiting or served, the next
-    gets `Busy` (`Loading` while the engine loads) at once.
+
+@dataclass
+class Counts:
+    """What a lane did so far, in calls."""
+
+    served: int = 0
+    refused: int = 0
+    """For which there was no room."""
+    failed: int = 0
+    """That ended with an error which is no answer to a bad request."""
+
+
+class Lane(Generic[E]):
+    """Runs the blocking calls of one engine in its threads; the clients that wait take turns.
+
+    Callers that come while the engine loads wait too. Beyond `depth` calls that wait, one gets `Busy`
+    (`Loading` while the engine loads) at once: the newest of the client with most of them.
     """
 
-    def __init__(self, engine: E, *, depth: int = 64) -> None:
+    def __init__(self, kind: str, engine: E, *, depth: int = 64) -> None:
+        self.kind = kind
+        self.name = engine.info.name
         self.engine = engine
+        self._counts = Counts()
+        self._running = 0
+        self._load_ms: float | None = None
         self._depth = depth
-        self._inside = 0
-        self._threads = ThreadPoolExecutor(
-            max_workers=engine.info.parallel, thread_name_prefix=engine.info.name
-        )
+        self._slots = engine.info.parallel
+        self._queue: FairQueue[_Call] = FairQueue(depth)
+        self._threads = ThreadPoolExecutor(max_workers=self._slots, thread_name_prefix=self.name)
+        self._loop: asyncio.AbstractEventLoop
         self._loaded: asyncio.Task[None] | None = None
 
     @property
@@ -55,71 +80,129 @@ class Lane(Generic[E]):
         return task is not None and task.done() and not task.cancelled() and bool(task.exception())
 
     @property
-    def _ready(self) -> bool:
-        return self._loaded is not None and self._loaded.done()
+    def ready(self) -> bool:
+        """Return True when the engine is loaded."""
+        return self._loaded is not None and self._loaded.done() and not self.failed
+
+    def state(self) -> dict[str, Any]:
+        """Return what the lane is doing, as a `stats` event tells it."""
+        return {
+            "unit": self.kind,
+            "name": self.name,
+            "state": "ready" if self.ready else "failed" if self.failed else "loading",
+            "load_ms": self._load_ms,
+            "waiting": len(self._queue),
+            "running": self._running,
+            **asdict(self._counts),
+        }
+
+    # -- loading
 
     def load(self) -> asyncio.Task[None]:
         """Begin to load the engine; the task ends when that has succeeded or failed."""
+        self._loop = asyncio.get_running_loop()
         self._loaded = asyncio.create_task(self._load())
+        self._loaded.add_done_callback(self._settle)
         return self._loaded
 
     async def _load(self) -> None:
-        name = self.engine.info.name
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = self._loop.time()
         try:
-            await loop.run_in_executor(self._threads, self._load_alone)
+            await self._loop.run_in_executor(self._threads, self._load_alone)
         except UnitError as err:
-            _LOGGER.error("engine %s cannot be loaded: %s", name, err)
+            _LOGGER.error("engine %s cannot be loaded: %s", self.name, err)
             raise
         except Exception as err:
-            _LOGGER.exception("engine %s cannot be loaded", name)
-            raise EngineFailed(f"engine {name} cannot be loaded") from err
-        _LOGGER.info("engine %s is ready after %.2f s", name, loop.time() - began)
+            _LOGGER.exception("engine %s cannot be loaded", self.name)
+            raise EngineFailed(f"engine {self.name} cannot be loaded") from err
+        self._load_ms = round((self._loop.time() - began) * 1000, 1)
+        _LOGGER.info("engine %s is ready after %.0f ms", self.name, self._load_ms)
 
     def _load_alone(self) -> None:
         with _LOADING:
             self.engine.load()
 
-    async def call(self, function: Callable[..., T], *args: Any) -> T:
-        """Run one blocking call.
+    def _settle(self, loaded: asyncio.Task[None]) -> None:
+        """Serve those who waited for the engine, or tell them that it failed."""
+        if self.ready and not loaded.cancelled():
+            self._serve()
+            return
+        while call := self._queue.pop():
+            if loaded.cancelled():
+                call.answer.cancel()
+            elif not call.answer.done() and (error := loaded.exception()):
+                call.answer.set_exception(error)
+
+    # -- calls
+
+    async def call(self, client: str, function: Callable[..., T], *args: Any) -> T:
+        """Run one blocking call when it is the turn of `client`.
 
         A cancelled caller whose call already runs still waits for its end: what the call uses is
         closed next, and must not be closed under it.
         """
-        if self._inside >= self._depth:
-            full = f"{self._depth} requests wait for {self.engine.info.name}"
-            raise Busy(full) if self._ready else Loading(f"the engine is loading, {full}")
-        self._inside += 1
+        if self._loaded is None:
+            raise Loading(f"engine {self.name} is not loaded")
+        if self._loaded.done():
+            self._loaded.result()
+        call = _Call(partial(function, *args), self._loop.create_future())
+        if (refused := self._queue.push(client, call)) is not None:
+            self._refuse(refused)
+        self._serve()
         try:
-            if self._loaded is None:
-                raise Loading(f"engine {self.engine.info.name} is not loaded")
-            await asyncio.shield(self._loaded)
-            running = self._threads.submit(function, *args)
-            result = asyncio.wrap_future(running)
-            try:
-                return await asyncio.shield(result)
-            except asyncio.CancelledError:
-                if not running.cancel():
-                    await asyncio.wait({result})
-                raise
-        finally:
-            self._inside -= 1
+            await asyncio.wait({call.answer})
+        except asyncio.CancelledError:
+            if not self._queue.remove(client, call):
+                await asyncio.wait({call.answer})
+                if not call.answer.cancelled():
+                    call.answer.exception()  # looked at: it is nobody's any more
+            raise
+        answer: T = call.answer.result()
+        return answer
+
+    def _refuse(self, call: _Call) -> None:
+        self._counts.refused += 1
+        full = f"{self._depth} requests wait for {self.name}"
+        error = Busy(full) if self.ready else Loading(f"the engine is loading, {full}")
+        call.answer.set_exception(error)
+
+    def _serve(self) -> None:
+        """Give waiting calls to idle threads."""
+        while self.ready and self._running < self._slots and (call := self._queue.pop()):
+            self._running += 1
+            self._threads.submit(self._run, call)
+
+    def _run(self, call: _Call) -> None:
+        try:
+            result, error = call.work(), None
+        except BaseException as err:  # noqa: BLE001  whoever waits gets it
+            result, error = None, err
+        self._loop.call_soon_threadsafe(self._finish, call, result, error)
+
+    def _finish(self, call: _Call, result: Any, error: BaseException | None) -> None:
+        self._running -= 1
+        self._counts.served += 1
+        if error is None:
+            call.answer.set_result(result)
+        else:
+            answers = isinstance(error, UnitError) and not isinstance(error, EngineFailed)
+            self._counts.failed += not answers
+            call.answer.set_exception(error)
+        self._serve()
 
     async def stream(
-        self, produce: Callable[[Callable[[T], bool]], None]
+        self, client: str, produce: Callable[[Callable[[T], bool]], None]
     ) -> AsyncGenerator[T, None]:
         """Run `produce(emit)` and yield what it emits; `emit` returns False once nobody listens."""
-        loop = asyncio.get_running_loop()
         items: asyncio.Queue[T | None] = asyncio.Queue()
         left = threading.Event()
 
         def emit(item: T) -> bool:
             if not left.is_set():
-                loop.call_soon_threadsafe(items.put_nowait, item)
+                self._loop.call_soon_threadsafe(items.put_nowait, item)
             return not left.is_set()
 
-        job = asyncio.ensure_future(self.call(produce, emit))
+        job = asyncio.ensure_future(self.call(client, produce, emit))
         job.add_done_callback(lambda _: items.put_nowait(None))
         try:
             while (item := await items.get()) is not None:
@@ -130,11 +213,11 @@ class Lane(Generic[E]):
             job.cancel()
 
     @asynccontextmanager
-    async def session(self, start: Callable[[], C]) -> AsyncIterator[C]:
+    async def session(self, client: str, start: Callable[[], C]) -> AsyncIterator[C]:
         """Give a per-request object of the engine and close it afterwards, in a worker both."""
         made: list[C] = []
         try:
-            await self.call(lambda: made.append(start()))
+            await self.call(client, lambda: made.append(start()))
             yield made[0]
         finally:
             for item in made:
@@ -144,6 +227,8 @@ class Lane(Generic[E]):
         """Let running calls end and close the engine."""
         if self._loaded is not None:
             self._loaded.cancel()
+        while call := self._queue.pop():
+            call.answer.cancel()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, lambda: self._threads.shutdown(cancel_futures=True))
         await loop.run_in_executor(None, self.engine.close)

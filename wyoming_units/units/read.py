@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from wyoming.event import Event
@@ -29,6 +30,14 @@ def optional_text(data: dict[str, Any], key: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise BadRequest(f"{key} must be a text")
     return value or None
+
+
+def choice(data: dict[str, Any], key: str, among: Collection[str]) -> str | None:
+    """Return one of a few words or None."""
+    value = optional_text(data, key)
+    if value is not None and value not in among:
+        raise BadRequest(f"{key} must be one of: {', '.join(among)}")
+    return value
 
 
 def language(event: Event) -> str | None:

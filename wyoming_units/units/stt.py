@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from wyoming.event import Event
 from wyoming_units.engines.base import (
     RATE,
     Audio,
+    EngineInfo,
     Recognition,
     RecognitionRequest,
     RecognitionStream,
@@ -23,12 +25,20 @@ from wyoming_units.engines.base import (
 )
 from wyoming_units.errors import TooLarge
 from wyoming_units.observe.timing import Timings
-from wyoming_units.speech.endpoint import Ending, EndOfTurn, VoiceFrame, end_of_turn
+from wyoming_units.speech.endpoint import (
+    DEFAULT_SENSITIVITY,
+    SILENCE,
+    Ending,
+    EndOfTurn,
+    VoiceFrame,
+    end_of_turn,
+)
 from wyoming_units.speech.home import Home
 from wyoming_units.units.audio import AUDIO_BODY, AudioInput
 from wyoming_units.units.base import program
 from wyoming_units.units.lane import Lane
-from wyoming_units.units.read import home, language, optional_text
+from wyoming_units.units.programs import Programs
+from wyoming_units.units.read import choice, context, home, language, optional_text
 from wyoming_units.wire.requests import Arrival, Request, Route
 
 MOST_SECONDS = 60.0
@@ -42,13 +52,16 @@ class SttUnit:
 
     def __init__(
         self,
-        recognizer: Recognizer,
-        voice_detector: VoiceDetector | None,
+        recognizers: Sequence[Recognizer] = (),
+        voice_detector: VoiceDetector | None = None,
         default_home: Home | None = None,
     ) -> None:
-        self._lane = Lane(recognizer)
-        self._vad = Lane(voice_detector) if voice_detector else None
+        self._programs = Programs(self.kind, recognizers)
+        self._vad = Lane("vad", voice_detector) if voice_detector else None
         self._home = default_home
+        self.lanes: tuple[Lane[Any], ...] = self._programs.lanes
+        if self._vad is not None:
+            self.lanes += (self._vad,)
         self.routes = (
             Route(
                 opener="transcribe",
@@ -59,58 +72,40 @@ class SttUnit:
             ),
         )
 
-    def programs(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the recogniser's models as a program."""
-        if self._lane.failed:
-            return {}
-        return {
-            "asr": [
-                program(
-                    self._lane.engine.info,
-                    "models",
-                    supports_transcript_streaming=False,
-                    requires_external_vad=self._vad is None or self._vad.failed,
-                    prefers_auto_gain_enabled=True,
-                    prefers_noise_reduction_enabled=True,
-                )
-            ]
-        }
+    def info(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the recognisers' models as programs."""
+        return {"asr": self._programs.info(self._program)}
 
-    def load(self) -> list[asyncio.Task[None]]:
-        """Begin to load the recogniser and the voice detector."""
-        return [lane.load() for lane in (self._lane, self._vad) if lane]
-
-    async def close(self) -> None:
-        """Close the recogniser and the voice detector."""
-        for lane in (self._lane, self._vad):
-            if lane:
-                await lane.close()
+    def _program(self, info: EngineInfo) -> dict[str, Any]:
+        return program(
+            info,
+            "models",
+            supports_transcript_streaming=False,
+            requires_external_vad=self._vad is None or self._vad.failed,
+            prefers_auto_gain_enabled=True,
+            prefers_noise_reduction_enabled=True,
+        )
 
     async def _transcribe(self, request: Request) -> None:
         timings = Timings()
         wanted, rules = self._read(request.opener)
+        lane = self._programs.choose(request, model=wanted.model, language=wanted.language)
         async with AsyncExitStack() as stack:
             with timings.span("queue"):
-                stream = await stack.enter_async_context(
-                    self._lane.session(lambda: self._lane.engine.start(wanted))
-                )
-                voice = None
-                if self._vad is not None and not self._vad.failed:
-                    voice = await stack.enter_async_context(
-                        self._vad.session(self._vad.engine.start)
-                    )
-            frame = self._vad.engine.frame / RATE if self._vad else 0.0
-            utterance = _Utterance(stream=stream, voice=voice, rules=rules, frame=frame)
+                start = partial(lane.engine.start, wanted)
+                stream = await stack.enter_async_context(lane.session(request.client, start))
+                turn = await self._follow(request, rules, stack)
+            utterance = _Utterance(stream=stream, turn=turn)
             ending = None
             async for arrival in request:
-                ending = await self._lane.call(utterance.feed, arrival)
+                ending = await lane.call(request.client, utterance.feed, arrival)
                 if ending is not None:
                     timings.mark("endpoint")
                     break
             text = ""
             if ending is not Ending.NO_SPEECH and utterance.seconds:
                 with timings.span("finish"):
-                    text = (await self._lane.call(utterance.finish)).text
+                    text = (await lane.call(request.client, utterance.finish)).text
         timings.set("decode", utterance.spent)
         await request.send(
             Transcript(
@@ -118,14 +113,47 @@ class SttUnit:
             )
         )
 
-    def _read(self, opener: Event) -> tuple[RecognitionRequest, EndOfTurn]:
+    def _read(self, opener: Event) -> tuple[RecognitionRequest, EndOfTurn | None]:
+        """Return what to recognise, and the rules that end the turn unless the client wants to."""
         known = home(opener) or self._home
         wanted = RecognitionRequest(
             model=optional_text(opener.data, "name"),
             language=language(opener) or (known.language if known else None),
             home=known,
         )
-        return wanted, end_of_turn(optional_text(opener.data, "vad_sensitivity"))
+        silence = choice(opener.data, "vad_sensitivity", SILENCE) or DEFAULT_SENSITIVITY
+        ends = choice(context(opener), "end_of_turn", ("unit", "client"))
+        return wanted, None if ends == "client" else end_of_turn(silence)
+
+    async def _follow(
+        self, request: Request, rules: EndOfTurn | None, stack: AsyncExitStack
+    ) -> _Turn | None:
+        """Begin to watch for the end of the turn; None where that is the client's part."""
+        if rules is None or self._vad is None or self._vad.failed:
+            return None
+        vad = self._vad.engine
+        voice = await stack.enter_async_context(self._vad.session(request.client, vad.start))
+        return _Turn(voice=voice, rules=rules, frame=vad.frame / RATE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Turn:
+    """What ends an utterance."""
+
+    voice: VoiceStream
+    rules: EndOfTurn
+    frame: float
+    """Seconds per frame of the voice detector."""
+
+    def hear(self, samples: Audio, at: float, partial_text: str | None) -> Ending | None:
+        """Take audio that came at a moment; return why the turn is over, None while it is not."""
+        for probability in self.voice.feed(samples):
+            frame = VoiceFrame(
+                probability=probability, duration=self.frame, arrived=at, transcript=partial_text
+            )
+            if (ending := self.rules.update(frame)) is not None:
+                return ending
+        return None
 
 
 @dataclass(kw_only=True)
@@ -133,10 +161,7 @@ class _Utterance:
     """One utterance in a worker: audio to the recogniser, and to the rules that end the turn."""
 
     stream: RecognitionStream
-    voice: VoiceStream | None
-    rules: EndOfTurn
-    frame: float
-    """Seconds per frame of the voice detector."""
+    turn: _Turn | None
     seconds: float = 0.0
     """Of audio so far."""
     spent: float = 0.0
@@ -164,13 +189,5 @@ class _Utterance:
         self.seconds += len(samples) / RATE
         if self.seconds > MOST_SECONDS:
             raise TooLarge(f"the utterance is longer than {MOST_SECONDS:g} s")
-        partial = self.stream.feed(samples)
-        for probability in self.voice.feed(samples) if self.voice else ():
-            ending = self.rules.update(
-                VoiceFrame(
-                    probability=probability, duration=self.frame, arrived=at, transcript=partial
-                )
-            )
-            if ending is not None:
-                return ending
-        return None
+        partial_text = self.stream.feed(samples)
+        return self.turn.hear(samples, at, partial_text) if self.turn else None

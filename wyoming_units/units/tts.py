@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any, ClassVar
@@ -19,6 +19,7 @@ from wyoming_units.speech.speakable import speakable
 from wyoming_units.units.audio import to_pcm
 from wyoming_units.units.base import program
 from wyoming_units.units.lane import Lane
+from wyoming_units.units.programs import Programs
 from wyoming_units.units.read import MOST_TEXT, mapping, optional_text, text
 from wyoming_units.wire.requests import Request, Route
 
@@ -28,8 +29,9 @@ class TtsUnit:
 
     kind: ClassVar[str] = "tts"
 
-    def __init__(self, synthesizer: Synthesizer) -> None:
-        self._lane = Lane(synthesizer)
+    def __init__(self, synthesizers: Sequence[Synthesizer] = ()) -> None:
+        self._programs = Programs(self.kind, synthesizers)
+        self.lanes = self._programs.lanes
         self.routes = (
             Route(opener="synthesize", run=self._plain),
             Route(
@@ -41,21 +43,13 @@ class TtsUnit:
             ),
         )
 
-    def programs(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the voices as a program."""
-        if self._lane.failed:
-            return {}
+    def info(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the voices as programs."""
         return {
-            "tts": [program(self._lane.engine.info, "voices", supports_synthesize_streaming=True)]
+            "tts": self._programs.info(
+                lambda info: program(info, "voices", supports_synthesize_streaming=True)
+            )
         }
-
-    def load(self) -> list[asyncio.Task[None]]:
-        """Begin to load the synthesiser."""
-        return [self._lane.load()]
-
-    async def close(self) -> None:
-        """Close the synthesiser."""
-        await self._lane.close()
 
     async def _plain(self, request: Request) -> None:
         speech = await self._begin(request)
@@ -85,8 +79,9 @@ class TtsUnit:
     async def _begin(self, request: Request) -> _Speech:
         """Choose the voice, so that a wrong one is told before any audio."""
         name, language = _voice(request.opener)
-        voice = await self._lane.call(self._lane.engine.voice, name, language)
-        return _Speech(self._lane, request, voice, language or voice.languages[0])
+        lane = self._programs.choose(request, model=name, language=language)
+        voice = await lane.call(request.client, lane.engine.voice, name, language)
+        return _Speech(lane, request, voice, language or voice.languages[0])
 
 
 class _Speech:
@@ -109,7 +104,9 @@ class _Speech:
         if not words:
             return
         wanted = SynthesisRequest(text=words, voice=self._voice.name, language=self.language)
-        pieces = self._lane.stream(partial(self._lane.engine.synthesize, wanted))
+        pieces = self._lane.stream(
+            self._request.client, partial(self._lane.engine.synthesize, wanted)
+        )
         async with aclosing(pieces):
             with self._timings.span("decode"):
                 async for piece in pieces:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 from wyoming.event import Event
@@ -14,6 +16,7 @@ from wyoming_units.errors import BadRequest
 from wyoming_units.units.audio import AUDIO_BODY, AudioInput
 from wyoming_units.units.base import program
 from wyoming_units.units.lane import Lane
+from wyoming_units.units.programs import Programs
 from wyoming_units.wire.requests import Request, Route
 
 
@@ -22,8 +25,9 @@ class WakeUnit:
 
     kind: ClassVar[str] = "wake"
 
-    def __init__(self, detector: WakeDetector) -> None:
-        self._lane = Lane(detector)
+    def __init__(self, detectors: Sequence[WakeDetector] = ()) -> None:
+        self._programs = Programs(self.kind, detectors)
+        self.lanes = self._programs.lanes
         self.routes = (
             Route(
                 opener="detect",
@@ -35,39 +39,56 @@ class WakeUnit:
             ),
         )
 
-    def programs(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the wake words as a program."""
-        if self._lane.failed:
-            return {}
-        return {"wake": [program(self._lane.engine.info, "models", "phrase")]}
-
-    def load(self) -> list[asyncio.Task[None]]:
-        """Begin to load the detector."""
-        return [self._lane.load()]
-
-    async def close(self) -> None:
-        """Close the detector."""
-        await self._lane.close()
+    def info(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the wake words as programs."""
+        return {"wake": self._programs.info(lambda info: program(info, "models", "phrase"))}
 
     async def _detect(self, request: Request) -> None:
-        names = _names(request.opener)
-        audio = AudioInput()
         heard = False
         began: int | None = None
-        async with self._lane.session(lambda: self._lane.engine.start(names)) as stream:
+        async with AsyncExitStack() as stack:
+            ears = [
+                _Ear(lane=lane, stream=await stack.enter_async_context(session))
+                for lane, session in self._sessions(request)
+            ]
             async for arrival in request:
                 if began is None:
                     began = _timestamp(arrival.event)
-                for wake in await self._lane.call(_feed, stream, audio, arrival.event):
-                    heard = True
-                    at = began + round(wake.at * 1000)
-                    await request.send(Detection(name=wake.name, timestamp=at))
+                for ear in ears:
+                    for wake in await ear.lane.call(request.client, ear.feed, arrival.event):
+                        heard = True
+                        at = began + round(wake.at * 1000)
+                        await request.send(Detection(name=wake.name, timestamp=at))
         if not heard:
             await request.send(NotDetected())
 
+    def _sessions(
+        self, request: Request
+    ) -> list[tuple[Lane[WakeDetector], AbstractAsyncContextManager[WakeStream]]]:
+        """Return a stream of each program that has some of the wanted words."""
+        shares: dict[Lane[WakeDetector], list[str]] = {}
+        names = _names(request.opener)
+        for name in names:
+            shares.setdefault(self._programs.choose(request, model=name), []).append(name)
+        if not names:
+            shares[self._programs.choose(request)] = []
+        return [
+            (lane, lane.session(request.client, partial(lane.engine.start, share)))
+            for lane, share in shares.items()
+        ]
 
-def _feed(stream: WakeStream, audio: AudioInput, event: Event) -> Sequence[Wake]:
-    return stream.feed(audio.read(event))
+
+@dataclass(kw_only=True)
+class _Ear:
+    """One stream of one program."""
+
+    lane: Lane[WakeDetector]
+    stream: WakeStream
+    audio: AudioInput = field(default_factory=AudioInput)
+
+    def feed(self, event: Event) -> Sequence[Wake]:
+        """Take an audio event; return the words that ended in it."""
+        return self.stream.feed(self.audio.read(event))
 
 
 def _names(opener: Event) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from wyoming.error import Error
 from wyoming.event import Event
@@ -17,17 +17,12 @@ from wyoming_units.errors import (
     Busy,
     UnitError,
     UnknownModel,
-    Unsupported,
 )
 from wyoming_units.wire.frames import encode, read_event
 from wyoming_units.wire.limits import Limits
 from wyoming_units.wire.requests import Arrival, Request, Route, request_id
 
 _LOGGER = logging.getLogger(__name__)
-_REQUESTS = frozenset(
-    {"transcribe", "detect", "synthesize", "synthesize-start", "recognize", "transcript"}
-)
-"""Events that ask for an answer, of units that this node may not have."""
 _LINGER = 1.0
 _LINGER_BYTES = 65_536
 
@@ -40,11 +35,14 @@ class Service(Protocol):
         """Routes by opener; of those that share a beginning the first is the default."""
 
     @property
-    def programs(self) -> Collection[str]:
-        """Names that `select-program` may ask for."""
+    def programs(self) -> Mapping[str, str]:
+        """Kind of unit by the name that `select-program` may ask for."""
 
     def info_frame(self) -> bytes:
         """Return the encoded `info` event."""
+
+    def stats(self) -> dict[str, Any]:
+        """Return what the node is doing, the data of a `stats` event."""
 
 
 class Connection:
@@ -62,6 +60,9 @@ class Connection:
         self._service = service
         self._limits = limits
         self._loop = asyncio.get_running_loop()
+        peer = writer.get_extra_info("peername")
+        self._client = str(peer[0]) if peer else ""
+        self._selected: dict[str, str] = {}
         self._drain = asyncio.Lock()
         self._waiting: asyncio.Queue[Request] = asyncio.Queue()
         self._requests: list[Request] = []
@@ -70,13 +71,16 @@ class Connection:
         """The request that takes a body event, by event type."""
         self._last: dict[str, tuple[Route, Event]] = {}
         """The last opener of a stream, by the event that begins the stream."""
-        self._strayed: set[str] = set()
+        self._astray: set[str] = set()
+        """Ends of streams that belong to no request and whose sender was told."""
+        self._endless: set[asyncio.Task[None]] = set()
         self._draining = False
         self._handlers: dict[str, Callable[[Event], Awaitable[None]]] = {
             "describe": self._describe,
             "ping": self._ping,
             "cancel": self._cancel,
             "select-program": self._select_program,
+            "stats": self._stats,
         }
 
     # -- life
@@ -95,12 +99,13 @@ class Connection:
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
-            worker.cancel()
+            tasks = (worker, *self._endless)
+            for task in tasks:
+                task.cancel()
             for request in self._requests:
                 request.drop()
             self._writer.close()
-            with suppress(OSError, asyncio.CancelledError):
-                await worker
+            await asyncio.gather(*tasks, return_exceptions=True)
             with suppress(OSError):
                 await self._writer.wait_closed()
 
@@ -144,14 +149,10 @@ class Connection:
         elif route := self._service.routes.get(event.type):
             self._begin(route, event)
         elif repeated := self._last.get(event.type) or self._default(event.type):
-            request = self._begin(*repeated)
-            request.begun = True
+            request = self._begin(*repeated, begun=True)
             await request.put(Arrival(event, self._loop.time()))
-        elif event.type in _REQUESTS:
-            raise Unsupported(f"this node has no unit for {event.type}")
-        elif self._is_body(event.type) and event.type not in self._strayed:
-            self._strayed.add(event.type)
-            raise BadRequest(f"{event.type} belongs to no request")
+        elif end := self._end_of(event.type):
+            self._stray(event.type, end)
 
     def _taker(self, event: Event) -> Request | None:
         """Return the open request that an event continues; a second beginning continues nothing."""
@@ -167,33 +168,62 @@ class Connection:
                 return route, Event(type=route.opener)
         return None
 
-    def _is_body(self, event_type: str) -> bool:
-        return any(
-            event_type in route.body or event_type == route.end
-            for route in self._service.routes.values()
-        )
+    def _end_of(self, event_type: str) -> str | None:
+        """Return the end of the stream that an event would be a part of."""
+        for route in self._service.routes.values():
+            if event_type in route.body or event_type == route.end:
+                return route.end
+        return None
 
-    def _begin(self, route: Route, opener: Event) -> Request:
+    def _stray(self, event_type: str, end: str) -> None:
+        """Refuse the first event of a stream that nobody opened and drop the others up to its end."""
+        told = end in self._astray
+        if event_type == end:
+            self._astray.discard(end)
+        else:
+            self._astray.add(end)
+        if not told:
+            raise BadRequest(f"{event_type} belongs to no request")
+
+    def _begin(self, route: Route, opener: Event, begun: bool = False) -> Request:
         """Queue a new request; one of the same stream that was not finished is over."""
+        request = Request(
+            route,
+            opener,
+            inbox=self._limits.inbox,
+            send=self._send,
+            client=self._client,
+            selected=dict(self._selected),
+            begun=begun,
+        )
+        if route.end is not None:
+            self._adopt(request, route.end)
+        try:
+            request.identify()
+            self._admit()
+        except UnitError:
+            request.drop()  # what follows of its stream is not for another request
+            raise
+        if route.begin is not None:
+            self._last[route.begin] = (route, opener)
+        self._requests.append(request)
+        self._waiting.put_nowait(request)
+        return request
+
+    def _adopt(self, request: Request, end: str) -> None:
+        """Make a request the taker of its body events."""
+        self._astray.discard(end)
+        for event_type in (*request.route.body, end):
+            if older := self._open.get(event_type):
+                self._forget(older)
+                older.cancel()
+            self._open[event_type] = request
+
+    def _admit(self) -> None:
         if self._draining:
             raise Busy("the node is shutting down")
         if len(self._requests) > self._limits.pending:
             raise Busy("too many requests wait on this connection")
-        request = Request(
-            route, opener, inbox=self._limits.inbox, send=self._send, at=self._loop.time()
-        )
-        if route.end is not None:
-            for event_type in (*route.body, route.end):
-                if older := self._open.get(event_type):
-                    self._forget(older)
-                    older.cancel()
-                self._open[event_type] = request
-                self._strayed.discard(event_type)
-            if route.begin is not None:
-                self._last[route.begin] = (route, opener)
-        self._requests.append(request)
-        self._waiting.put_nowait(request)
-        return request
 
     def _forget(self, request: Request) -> None:
         for event_type in [key for key, value in self._open.items() if value is request]:
@@ -211,30 +241,43 @@ class Connection:
         if wanted is None or not matching:
             raise BadRequest("no such request to cancel")
         for request in matching:
-            self._forget(request)
             request.cancel()
 
     async def _select_program(self, event: Event) -> None:
         name = event.data.get("name")
-        if name not in self._service.programs:
+        kind = self._service.programs.get(name) if isinstance(name, str) else None
+        if kind is None:
             raise UnknownModel(f"no program is called {name!r}")
+        self._selected[kind] = event.data["name"]
+
+    async def _stats(self, event: Event) -> None:
+        await self._send(Event(type="stats", data=self._service.stats()))
 
     # -- the worker
 
     async def _work(self) -> None:
+        """Answer in order; streams without an end run beside the other requests."""
         while True:
             request = await self._waiting.get()
-            try:
-                error = await request.answer()
-                # Who replaces an endless stream without having named it is waiting for no answer.
-                replaced = request.cancelled and request.route.endless and request.id is None
-                if error is not None and not replaced:
-                    await request.send(Error(text=str(error), code=error.code))
-            except OSError:
-                return
-            finally:
-                request.drop()
-                self._requests.remove(request)
+            if request.route.endless:
+                task = asyncio.create_task(self._answer(request))
+                self._endless.add(task)
+                task.add_done_callback(self._endless.discard)
+            else:
+                await self._answer(request)
+
+    async def _answer(self, request: Request) -> None:
+        try:
+            error = await request.answer()
+            # Who replaces an endless stream without having named it is waiting for no answer.
+            replaced = request.cancelled and request.route.endless and request.id is None
+            if error is not None and not replaced:
+                await request.send(Error(text=str(error), code=error.code))
+        except OSError:  # the peer has left; the reader will notice
+            pass
+        finally:
+            request.drop()
+            self._requests.remove(request)
 
     # -- what goes out
 

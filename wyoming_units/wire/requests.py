@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ class Route:
     end: str | None = None
     """Event after which no more follow; None: the opener is the whole request."""
     endless: bool = False
-    """A stream that ends only when the client leaves; it does not hold up a shutdown."""
+    """A stream that ends only when the client leaves; it holds up neither other requests nor a shutdown."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,18 @@ class Request:
         *,
         inbox: int,
         send: Callable[[Event], Awaitable[None]],
-        at: float,
+        client: str,
+        selected: Mapping[str, str],
+        begun: bool,
     ) -> None:
         self.route = route
         self.opener = opener
-        self.opened_at = at
-        self.id = request_id(opener)
-        self.begun = False
+        self.client = client
+        """Whom queues are fair to: the host that it came from."""
+        self.selected = selected
+        """Programs that the client selected before, by kind of unit."""
+        self.id: str | None = None
+        self.begun = begun
         self.complete = route.end is None
         """Its end event arrived."""
         self.done = False
@@ -73,6 +78,10 @@ class Request:
         self._bytes = 0
         self._news = asyncio.Event()
         self._room = asyncio.Event()
+
+    def identify(self) -> None:
+        """Take over the id of the opener; `BadRequest` where it has the wrong shape."""
+        self.id = request_id(self.opener)
 
     async def send(self, answer: Event | Eventable) -> None:
         """Send an answer, waiting while the client is slow to take it; repeats the request's id."""
@@ -94,12 +103,16 @@ class Request:
             self._news.clear()
             await self._news.wait()
 
+    @property
+    def _over(self) -> bool:
+        return self.done or self.cancelled
+
     async def put(self, arrival: Arrival) -> None:
-        """Add a body event, waiting while the inbox is full; nothing is kept once the request is done."""
-        while self._bytes >= self._most and not self.done:
+        """Add a body event, waiting while the inbox is full; nothing is kept once the request is over."""
+        while self._bytes >= self._most and not self._over:
             self._room.clear()
             await self._room.wait()
-        if self.done:
+        if self._over:
             return
         self._arrivals.append(arrival)
         self._bytes += len(arrival.event.payload or b"")
@@ -137,6 +150,7 @@ class Request:
         """End the request on the client's wish, running or not."""
         if not self.done:
             self.cancelled = True
+            self._room.set()
             if self._task is not None:
                 self._task.cancel()
 

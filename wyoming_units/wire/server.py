@@ -25,6 +25,11 @@ class Server:
         self._server: asyncio.Server | None = None
         self._connections: dict[Connection, asyncio.Task[None]] = {}
 
+    @property
+    def connections(self) -> int:
+        """Return how many clients are connected."""
+        return len(self._connections)
+
     async def start(self, host: str, port: int) -> int:
         """Listen and return the port, which the system chooses when `port` is 0."""
         self._server = await asyncio.start_server(

@@ -1,4 +1,4 @@
-"""One client: a reader task that never waits for inference and a worker task that answers in order."""
+"""One client: a reader task that never waits for inference and worker tasks that answer in order."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ class Connection:
         self._client = str(peer[0]) if peer else ""
         self._selected: dict[str, str] = {}
         self._drain = asyncio.Lock()
-        self._waiting: asyncio.Queue[Request] = asyncio.Queue()
+        # Streams without an end of their own run beside the requests that have one.
+        self._waiting: dict[bool, asyncio.Queue[Request]] = {
+            endless: asyncio.Queue() for endless in (False, True)
+        }
         self._requests: list[Request] = []
         """Running first, then those that wait."""
         self._open: dict[str, Request] = {}
@@ -73,7 +76,6 @@ class Connection:
         """The last opener of a stream, by the event that begins the stream."""
         self._astray: set[str] = set()
         """Ends of streams that belong to no request and whose sender was told."""
-        self._endless: set[asyncio.Task[None]] = set()
         self._draining = False
         self._handlers: dict[str, Callable[[Event], Awaitable[None]]] = {
             "describe": self._describe,
@@ -87,7 +89,7 @@ class Connection:
 
     async def serve(self) -> None:
         """Serve until the client leaves or breaks the rules; its work is cancelled then."""
-        worker = asyncio.create_task(self._work())
+        workers = [asyncio.create_task(self._work(queue)) for queue in self._waiting.values()]
         try:
             while (event := await read_event(self._reader, self._limits)) is not None:
                 try:
@@ -99,13 +101,12 @@ class Connection:
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
-            tasks = (worker, *self._endless)
-            for task in tasks:
-                task.cancel()
+            for worker in workers:
+                worker.cancel()
             for request in self._requests:
                 request.drop()
             self._writer.close()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*workers, return_exceptions=True)
             with suppress(OSError):
                 await self._writer.wait_closed()
 
@@ -207,7 +208,7 @@ class Connection:
         if route.begin is not None:
             self._last[route.begin] = (route, opener)
         self._requests.append(request)
-        self._waiting.put_nowait(request)
+        self._waiting[route.endless].put_nowait(request)
         return request
 
     def _adopt(self, request: Request, end: str) -> None:
@@ -253,31 +254,22 @@ class Connection:
     async def _stats(self, event: Event) -> None:
         await self._send(Event(type="stats", data=self._service.stats()))
 
-    # -- the worker
+    # -- the workers
 
-    async def _work(self) -> None:
-        """Answer in order; streams without an end run beside the other requests."""
+    async def _work(self, queue: asyncio.Queue[Request]) -> None:
         while True:
-            request = await self._waiting.get()
-            if request.route.endless:
-                task = asyncio.create_task(self._answer(request))
-                self._endless.add(task)
-                task.add_done_callback(self._endless.discard)
-            else:
-                await self._answer(request)
-
-    async def _answer(self, request: Request) -> None:
-        try:
-            error = await request.answer()
-            # Who replaces an endless stream without having named it is waiting for no answer.
-            replaced = request.cancelled and request.route.endless and request.id is None
-            if error is not None and not replaced:
-                await request.send(Error(text=str(error), code=error.code))
-        except OSError:  # the peer has left; the reader will notice
-            pass
-        finally:
-            request.drop()
-            self._requests.remove(request)
+            request = await queue.get()
+            try:
+                error = await request.answer()
+                # Who replaces an endless stream without having named it is waiting for no answer.
+                replaced = request.cancelled and request.route.endless and request.id is None
+                if error is not None and not replaced:
+                    await request.send(Error(text=str(error), code=error.code))
+            except OSError:
+                return
+            finally:
+                request.drop()
+                self._requests.remove(request)
 
     # -- what goes out
 

@@ -25,7 +25,7 @@ from wyoming_units import __version__
 from wyoming_units.config import load_config, read_home
 from wyoming_units.dialog.player import play
 from wyoming_units.dialog.stages import recognize, synthesize, transcribe
-from wyoming_units.dialog.wav import Wav, read_wav, write_wav
+from wyoming_units.dialog.wav import Wav, read_wav, wavs_in, write_wav
 from wyoming_units.doctor import examine
 from wyoming_units.errors import BadRequest, UnitError
 from wyoming_units.node import Node
@@ -158,7 +158,7 @@ def say(
 
 @app.command()
 def hear(
-    files: Annotated[list[Path], typer.Argument(help="WAV files.")],
+    files: Annotated[list[Path], typer.Argument(help="WAV files, or folders of them.")],
     uri: Uri = None,
     model: Annotated[str | None, typer.Option(help="Name of a model.")] = None,
     language: Language = None,
@@ -166,12 +166,13 @@ def hear(
     as_json: AsJson = False,
 ) -> None:
     """Print what is said in FILES."""
+    recordings = [path for given in files for path in wavs_in(given)]
 
     async def run() -> None:
         known = _home(home)
         seconds, spent = 0.0, 0.0
         async with _client(uri) as client:
-            for path in files:
+            for path in recordings:
                 wav = await asyncio.to_thread(read_wav, path)
                 began = perf_counter()
                 heard = await transcribe(client, wav, model=model, language=language, home=known)
@@ -184,7 +185,7 @@ def hear(
         if as_json:
             rtf = round(spent / seconds, 4) if seconds else None
             timings = {"total": _ms(spent)}
-            _summary(files=len(files), audio_seconds=round(seconds, 3), rtf=rtf, timings_ms=timings)
+            _summary(files=len(recordings), audio_seconds=round(seconds, 3), rtf=rtf, timings_ms=timings)
 
     asyncio.run(run())
 

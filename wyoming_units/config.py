@@ -20,6 +20,7 @@ from wyoming_units.engines.base import WakeSettings
 from wyoming_units.errors import BadRequest
 from wyoming_units.speech.home import Home
 from wyoming_units.wire.client import DEFAULT_PORT
+from wyoming_units.wire.limits import Limits
 
 
 def _data_folder() -> Path:
@@ -30,7 +31,9 @@ def _data_folder() -> Path:
 class NodeConfig(BaseSettings):
     """What a node is called, where it listens and what it runs."""
 
-    model_config = SettingsConfigDict(env_prefix="WYOMING_UNITS_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="WYOMING_UNITS_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
 
     name: str = Field(default_factory=lambda: f"Wyoming Units on {socket.gethostname()}")
     """Shown in Home Assistant."""
@@ -44,6 +47,8 @@ class NodeConfig(BaseSettings):
     """`KIND` or `KIND=ENGINE`, several of a kind too; empty: every unit whose engine is installed."""
     wake_words: dict[str, WakeSettings] = {}
     """How easily a wake word is heard, by its name."""
+    limits: Limits = Limits()
+    """What clients may send, and how many there may be."""
     advertise: list[Literal["units", "wyoming"]] = ["units"]
     """Zeroconf types to announce."""
     home: Path | None = None

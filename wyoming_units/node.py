@@ -28,7 +28,6 @@ from wyoming_units.units.tts import TtsUnit
 from wyoming_units.units.wake import WakeUnit
 from wyoming_units.wire.discovery import SERVICE_TYPES, Advertisement
 from wyoming_units.wire.frames import encode
-from wyoming_units.wire.limits import Limits
 from wyoming_units.wire.requests import Route
 from wyoming_units.wire.server import Server
 
@@ -45,13 +44,13 @@ KINDS = ("stt", "wake", "tts", "intent")
 class Node:
     """One Wyoming port with its units: `async with Node(config) as node`."""
 
-    def __init__(self, config: NodeConfig, limits: Limits | None = None) -> None:
+    def __init__(self, config: NodeConfig) -> None:
         self.config = config
         self.id = ""
         self.port = config.port
         self.units: tuple[Unit, ...] = ()
         self.routes: Mapping[str, Route] = {}
-        self._server = Server(self, limits)
+        self._server = Server(self, config.limits)
         self._advertisement: Advertisement | None = None
         self._loading: list[asyncio.Task[None]] = []
         self._info: bytes | None = None

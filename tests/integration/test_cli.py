@@ -81,7 +81,7 @@ def test_what_is_said_is_heard_and_understood(node: str, home: Path, tmp_path: P
             summary["audio_seconds"], abs=0.01
         )
 
-    heard = run("hear", wav, wav, "--uri", node, "--home", home, "--json")
+    heard = run("hear", wav, tmp_path, "--uri", node, "--home", home, "--json")
     first, second, summary = lines(heard)
     assert first["text"] == second["text"]
     assert first["text"].lower().removesuffix("s") == COMMAND
@@ -118,6 +118,7 @@ def test_plain_output_is_the_text_alone(node: str, home: Path, tmp_path: Path) -
         (["say", "hi", "--uri", "127.0.0.1:1"], 1, "cannot connect to 127.0.0.1:1"),
         (["hear", "missing.wav", "--uri", "NODE"], 1, "cannot read missing.wav"),
         (["hear", __file__, "--uri", "NODE"], 1, "is no PCM WAV file"),
+        (["hear", str(Path(__file__).parents[2] / "docs"), "--uri", "NODE"], 1, "has no WAV files"),
         (["say", "hi", "--voice", "nobody", "--uri", "NODE", "--out", "x.wav"], 1, "nobody"),
         (["ask", "colourless green ideas", "--uri", "NODE"], 1, "not understood"),
         (["serve", "--unit", "singing"], 2, "no unit is called 'singing'"),

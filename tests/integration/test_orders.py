@@ -28,12 +28,15 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Run a node with all units, two wake programs among them, in a thread of its own."""
     folder: Path = tmp_path_factory.mktemp("node")
     units = [f"wake={MICRO}", f"wake={OPEN}", "stt", "tts", "intent"]
-    config = load_config(data_dir=folder, host="127.0.0.1", port=0, advertise=[], units=units)
+    limits = Limits(pending=1000)
+    config = load_config(
+        data_dir=folder, host="127.0.0.1", port=0, advertise=[], units=units, limits=limits
+    )
     ports: list[int] = []
     up, stop = threading.Event(), threading.Event()
 
     async def serve() -> None:
-        async with Node(config, Limits(pending=1000)) as node:
+        async with Node(config) as node:
             await node.loaded()
             ports.append(node.port)
             up.set()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from wyoming_units.config import load_config, read_home
+from wyoming_units.engines.base import WakeSettings
 from wyoming_units.errors import BadRequest
 
 
@@ -37,6 +38,9 @@ def test_without_a_file_the_defaults_hold() -> None:
         ("port: 70000", "setting port"),
         ("prot: 1", "setting prot"),
         ("advertise: [everything]", "setting advertise"),
+        ("limits: {connections: -1}", "setting limits.*must not be negative"),
+        ("limits: {colour: 1}", "setting limits.colour"),
+        ("wake_words: {okay_nabu: {loudness: 1}}", "setting wake_words.okay_nabu.loudness"),
         ("port: {", "no YAML"),
         ("- port", "holds no settings"),
     ],
@@ -46,6 +50,21 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, message: str) -> No
     path.write_text(text)
     with pytest.raises(BadRequest, match=message):
         load_config(path)
+
+
+def test_limits_and_wake_words_are_settings_with_environment_twins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "node.yaml"
+    path.write_text(
+        "limits: {connections: 10, idle: 20}\nwake_words: {okay_nabu: {threshold: 0.7}}\n"
+    )
+    monkeypatch.setenv("WYOMING_UNITS_LIMITS__CONNECTIONS", "600")
+    config = load_config(path)
+    assert (config.limits.connections, config.limits.idle, config.limits.pending) == (600, 20, 16)
+    assert config.wake_words == {"okay_nabu": WakeSettings(threshold=0.7)}
+    monkeypatch.setenv("WYOMING_UNITS_WAKE_WORDS", '{"alexa": {"refractory": 3}}')
+    assert load_config().wake_words == {"alexa": WakeSettings(refractory=3)}
 
 
 def test_a_missing_settings_file_is_an_error(tmp_path: Path) -> None:

@@ -50,6 +50,15 @@ def read_wav(path: Path) -> Wav:
         raise BadAudio(f"{path} is no PCM WAV file") from err
 
 
+def wavs_in(path: Path) -> list[Path]:
+    """Return a file as it is, and of a folder all WAV files, sorted; `BadAudio` where it has none."""
+    if not path.is_dir():
+        return [path]
+    if found := sorted(path.rglob("*.wav")):
+        return found
+    raise BadAudio(f"{path} has no WAV files")
+
+
 def write_wav(path: Path, wav: Wav) -> None:
     """Write a WAV file."""
     with wave.open(str(path), "wb") as file:

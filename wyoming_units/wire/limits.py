@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -28,6 +28,10 @@ class Limits:
     """For a frame that was begun, to arrive or to be taken by the peer."""
     idle: float = 600.0
     """Without any frame."""
+
+    def __post_init__(self) -> None:
+        if wrong := [name for name, value in asdict(self).items() if value < 0]:
+            raise ValueError(f"{wrong[0]} must not be negative")
 
     def payload_of(self, event_type: str) -> int:
         """Return the largest payload of an event type."""

@@ -163,6 +163,9 @@ class Conversation:
             self.peer.send("cancel", {"id": "nobody's"})
         else:
             self._give_up(stream)
+            for repeated in self.expected:  # an id is of all streams that repeat one opener
+                if repeated.id == stream.id:
+                    repeated.finals |= {CANCELLED}
             self.peer.send("cancel", {"id": stream.id})
 
     def tell(self, kind: str, data: dict[str, Any], *answers: str) -> None:

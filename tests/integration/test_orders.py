@@ -264,7 +264,7 @@ def test_every_order_is_legal_or_one_error(machine: type[Orders], port: int) -> 
     run_state_machine_as_test(
         lambda: machine(port),  # type: ignore[arg-type]
         settings=settings(
-            max_examples=100,
+            max_examples=60,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -29,3 +29,9 @@ def read_wav(path: Path) -> Audio:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (RATE, 1, 2)
         pcm = file.readframes(file.getnframes())
     return (np.frombuffer(pcm, np.int16) / 32_768).astype(np.float32)
+
+
+def resident_mb() -> float:
+    """Return the resident memory of this process, in MB."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

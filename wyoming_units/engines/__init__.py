@@ -39,6 +39,13 @@ ENGINES: dict[str, EngineRow] = {
         requires=("pymicro_wakeword",),
         extra="microwakeword",
     ),
+    "openwakeword": EngineRow(
+        kind="wake",
+        module="openwakeword",
+        factory="OpenWakeWordDetector",
+        requires=("pyopen_wakeword",),
+        extra="openwakeword",
+    ),
     "silero": EngineRow(
         kind="vad",
         module="silero",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
+import numpy as np
 from wyoming.event import Event
 from wyoming.wake import Detect, Detection, NotDetected
 
@@ -18,6 +19,10 @@ from wyoming_units.units.base import program
 from wyoming_units.units.lane import Lane
 from wyoming_units.units.programs import Programs
 from wyoming_units.wire.requests import Request, Route
+
+_PIECE = 0.08
+"""Seconds of audio that are worth a worker's attention. Home Assistant sends 10 ms at a time, which take less
+to be listened to than to be handed over; no engine looks at steps longer than this."""
 
 
 class WakeUnit:
@@ -51,11 +56,11 @@ class WakeUnit:
                 _Ear(lane=lane, stream=await stack.enter_async_context(session))
                 for lane, session in self._sessions(request)
             ]
-            async for arrival in request:
+            async for events in _pieces(request):
                 if began is None:
-                    began = _timestamp(arrival.event)
+                    began = _timestamp(events[0])
                 for ear in ears:
-                    for wake in await ear.lane.call(request.client, ear.feed, arrival.event):
+                    for wake in await ear.lane.call(request.client, ear.feed, events):
                         heard = True
                         at = began + round(wake.at * 1000)
                         await request.send(Detection(name=wake.name, timestamp=at))
@@ -86,9 +91,33 @@ class _Ear:
     stream: WakeStream
     audio: AudioInput = field(default_factory=AudioInput)
 
-    def feed(self, event: Event) -> Sequence[Wake]:
-        """Take an audio event; return the words that ended in it."""
-        return self.stream.feed(self.audio.read(event))
+    def feed(self, events: Sequence[Event]) -> Sequence[Wake]:
+        """Take audio events; return the words that ended in them."""
+        return self.stream.feed(np.concatenate([self.audio.read(event) for event in events]))
+
+
+async def _pieces(request: Request) -> AsyncIterator[list[Event]]:
+    """Yield the audio events of a request, several at a time where each is short."""
+    events: list[Event] = []
+    seconds = 0.0
+    async for arrival in request:
+        events.append(arrival.event)
+        seconds += _seconds(arrival.event)
+        if seconds >= _PIECE:
+            yield events
+            events, seconds = [], 0.0
+    if events:
+        yield events
+
+
+def _seconds(event: Event) -> float:
+    """Return the duration of an event; what has none is not kept waiting."""
+    match event.data:
+        case {"rate": int(rate), "width": int(width), "channels": int(channels)} if (
+            event.payload and min(rate, width, channels) > 0
+        ):
+            return len(event.payload) / (rate * width * channels)
+    return _PIECE
 
 
 def _names(opener: Event) -> list[str]:

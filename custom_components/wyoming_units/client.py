@@ -1,34 +1,41 @@
 """Asks a node: one TCP connection per request, Wyoming events over it, every wait bounded."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from homeassistant.exceptions import HomeAssistantError
 from wyoming.error import Error
 from wyoming.event import Event, Eventable, async_read_event, async_write_event
 from wyoming.info import (
-    Artifact,
     AsrProgram,
     Describe,
     Info,
     IntentProgram,
+    SelectProgram,
     TtsProgram,
     WakeProgram,
 )
+from wyoming.ping import Ping, Pong
 
 from .const import DOMAIN, PROTOCOL
 
 CONNECT_TIMEOUT = 5.0
 DESCRIBE_TIMEOUT = 5.0
+STATS_TIMEOUT = 2.0
 SEND_TIMEOUT = 10.0
 ANSWER_TIMEOUT = 30.0
 """Seconds from the end of a request to its answer, and between the parts of an answer."""
 
 LINE_LIMIT = 1024 * 1024
 """Longest header line; other servers put a whole `info` into it."""
+
+UNITS: Final = ("wake", "stt", "tts", "intent")
+"""The units that become entities, as `NodeInfo.programs`, ids and translations name them."""
+
+type Program = AsrProgram | IntentProgram | TtsProgram | WakeProgram
 
 # What the library's codecs raise on frames that are JSON, but not what they should be.
 _CODEC_ERRORS = (AttributeError, EOFError, KeyError, TypeError, ValueError)
@@ -52,11 +59,6 @@ def parse[T: Eventable](codec: type[T], event: Event) -> T:
         return codec.from_event(event)  # type: ignore[return-value]
     except _CODEC_ERRORS as err:
         raise NodeError("bad_answer", event=event.type) from err
-
-
-def first_installed[T: Artifact](programs: Sequence[T]) -> T | None:
-    """Return the program that serves requests which name none."""
-    return next((program for program in programs if program.installed), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,25 +86,59 @@ class NodeInfo:
         names = ", ".join(program.name for program in programs) or "-"
         raise NodeError("not_a_node", programs=names)
 
-    @property
-    def stt(self) -> AsrProgram | None:
-        """The speech-to-text unit."""
-        return first_installed(self.info.asr)
+    def programs(self, unit: str) -> list[Program]:
+        """Return the programs of a unit that can be used; the first serves requests that name none."""
+        info = self.info
+        programs: dict[str, list[Program]] = {
+            "wake": [*info.wake],
+            "stt": [*info.asr],
+            "tts": [*info.tts],
+            "intent": [*info.intent],
+        }
+        return [program for program in programs[unit] if program.installed]
 
-    @property
-    def tts(self) -> TtsProgram | None:
-        """The text-to-speech unit."""
-        return first_installed(self.info.tts)
+    def program(self, unit: str, name: str) -> Program | None:
+        """Return the program of that name, None where it is not offered."""
+        return next((program for program in self.programs(unit) if program.name == name), None)
 
-    @property
-    def wake(self) -> WakeProgram | None:
-        """The wake word unit."""
-        return first_installed(self.info.wake)
 
-    @property
-    def intent(self) -> IntentProgram | None:
-        """The intent unit."""
-        return first_installed(self.info.intent)
+@dataclass(frozen=True, kw_only=True)
+class EngineStats:
+    """How an engine of a node does."""
+
+    state: str
+    """`loading`, `ready` or `failed`."""
+    waiting: int
+    """Requests that wait for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeStats:
+    """What a node counts."""
+
+    memory: int
+    """Resident memory of its process, bytes."""
+    engines: dict[tuple[str, str], EngineStats]
+    """By unit and program name."""
+    raw: dict[str, Any] = field(repr=False)
+    """The whole `stats` event."""
+
+    @classmethod
+    def from_event(cls, event: Event) -> Self:
+        """Read a `stats` event; `NodeError` when its content makes no sense."""
+        try:
+            return cls(
+                memory=int(event.data["memory"]),
+                engines={
+                    (str(engine["unit"]), str(engine["name"])): EngineStats(
+                        state=str(engine["state"]), waiting=int(engine["waiting"])
+                    )
+                    for engine in event.data["engines"]
+                },
+                raw=event.data,
+            )
+        except _CODEC_ERRORS as err:
+            raise NodeError("bad_answer", event=event.type) from err
 
 
 class NodeConnection:
@@ -112,11 +148,12 @@ class NodeConnection:
         self._reader = reader
         self._writer = writer
 
-    async def send(self, message: Eventable) -> None:
+    async def send(self, message: Eventable | Event) -> None:
         """Send one message."""
+        event = message if isinstance(message, Event) else message.event()
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
-                await async_write_event(message.event(), self._writer)
+                await async_write_event(event, self._writer)
         except OSError as err:
             raise NodeError("connection_lost") from err
 
@@ -176,8 +213,11 @@ class Node:
     port: int
 
     @asynccontextmanager
-    async def connect(self) -> AsyncGenerator[NodeConnection]:
-        """Open a connection; leaving with an error or a cancellation cuts it at once."""
+    async def connect(self, program: str | None = None) -> AsyncGenerator[NodeConnection]:
+        """Open a connection, to one `program` where the node has several of that kind.
+
+        Leaving with an error or a cancellation cuts it at once.
+        """
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 reader, writer = await asyncio.open_connection(
@@ -186,7 +226,10 @@ class Node:
         except (OSError, ValueError) as err:  # ValueError: a name that cannot be a host name
             raise NodeError("cannot_connect", host=self.host, port=str(self.port)) from err
         try:
-            yield NodeConnection(reader, writer)
+            connection = NodeConnection(reader, writer)
+            if program is not None:
+                await connection.send(SelectProgram(name=program))
+            yield connection
         except BaseException:
             writer.transport.abort()
             raise
@@ -196,13 +239,35 @@ class Node:
     async def describe(self) -> NodeInfo:
         """Return what the node is; `NodeError` when it cannot be reached or is no node."""
         async with self.connect() as connection:
-            try:
-                async with asyncio.timeout(DESCRIBE_TIMEOUT):
-                    await connection.send(Describe())
-                    while not Info.is_type((event := await connection.receive()).type):
-                        pass
-            except (NodeError, TimeoutError) as err:
-                if isinstance(err, NodeError) and err.key == "node_error":
-                    raise
-                raise NodeError("no_description", host=self.host, port=str(self.port)) from err
-            return NodeInfo.from_event(event)
+            return await self._describe(connection)
+
+    async def poll(self) -> tuple[NodeInfo, NodeStats | None]:
+        """Return what the node is and what it counts, None from one that does not tell."""
+        async with self.connect() as connection:
+            return await self._describe(connection), await _stats(connection)
+
+    async def _describe(self, connection: NodeConnection) -> NodeInfo:
+        try:
+            async with asyncio.timeout(DESCRIBE_TIMEOUT):
+                await connection.send(Describe())
+                while not Info.is_type((event := await connection.receive()).type):
+                    pass
+        except (NodeError, TimeoutError) as err:
+            if isinstance(err, NodeError) and err.key == "node_error":
+                raise
+            raise NodeError("no_description", host=self.host, port=str(self.port)) from err
+        return NodeInfo.from_event(event)
+
+
+async def _stats(connection: NodeConnection) -> NodeStats | None:
+    """Ask for `stats`; a node that does not know the event answers only the `ping` behind it."""
+    try:
+        async with asyncio.timeout(STATS_TIMEOUT):
+            await connection.send(Event(type="stats"))
+            await connection.send(Ping())
+            while (event := await connection.receive()).type != "stats":
+                if Pong.is_type(event.type):
+                    return None
+            return NodeStats.from_event(event)
+    except NodeError, TimeoutError:
+        return None

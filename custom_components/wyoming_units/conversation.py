@@ -8,6 +8,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import intent
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from wyoming.asr import Transcript
+from wyoming.info import IntentProgram
 from wyoming.intent import Intent, IntentsStart, IntentsStop, NotRecognized
 
 from .client import NodeConnection, NodeError, parse
@@ -26,21 +27,19 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the intent unit of a node."""
-    async_add_unit(entry, async_add_entities, UnitConversation)
+    async_add_unit(entry, async_add_entities, UnitConversation, "intent")
 
 
-class UnitConversation(UnitEntity, conversation.ConversationEntity):
+class UnitConversation(UnitEntity[IntentProgram], conversation.ConversationEntity):
     """Lets a unit find the intents of a sentence, and runs them in the user's name."""
 
-    unit = "intent"
     _attr_supported_features = conversation.ConversationEntityFeature.CONTROL
     _languages: list[str]
 
     @callback
     @override
-    def _refresh(self) -> None:
-        if (program := self.coordinator.data.intent) is not None:
-            self._languages = spoken_languages(program.models)
+    def _refresh(self, program: IntentProgram) -> None:
+        self._languages = spoken_languages(program.models)
 
     @property
     @override
@@ -54,17 +53,17 @@ class UnitConversation(UnitEntity, conversation.ConversationEntity):
     ) -> conversation.ConversationResult:
         """Answer a sentence."""
         area = async_area_of_speaker(self.hass, user_input.device_id, user_input.satellite_id)
+        home = await async_get_home(self.hass, user_input.language, area)
         request = Transcript(
             text=user_input.text,
             language=user_input.language,
-            context={
-                "conversation_id": chat_log.conversation_id,
-                "home": async_get_home(self.hass, user_input.language, area),
-            },
+            context={"conversation_id": chat_log.conversation_id, "home": home},
         )
-        async with self.coordinator.node.connect() as connection:
+        async with self._connect() as connection:
             await connection.send(request)
             answer = await _receive_intents(connection)
+        last = answer if isinstance(answer, NotRecognized) else next(iter(answer), None)
+        self._answered(last.context if last else None)
 
         if isinstance(answer, NotRecognized):
             response = intent.IntentResponse(language=user_input.language)

@@ -1,17 +1,17 @@
 """Keeps what a node says about itself up to date."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_PORT
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
-from .client import Node, NodeError, NodeInfo
+from .client import Node, NodeError, NodeInfo, NodeStats
 from .const import DOMAIN, LOGGER
+from .devices import async_update_devices
 
 UPDATE_INTERVAL = timedelta(seconds=30)
 
@@ -23,24 +23,32 @@ class NodeCoordinator(DataUpdateCoordinator[NodeInfo]):
 
     config_entry: WyomingUnitsConfigEntry
 
-    def __init__(self, hass: HomeAssistant, entry: WyomingUnitsConfigEntry) -> None:
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: WyomingUnitsConfigEntry,
+        on_refresh: Callable[[NodeCoordinator], None],
+    ) -> None:
+        """Call `on_refresh` after each time the node was asked, also when it keeps failing."""
         super().__init__(
             hass,
             LOGGER,
             config_entry=entry,
             name=entry.title,
             update_interval=UPDATE_INTERVAL,
-            always_update=False,
         )
+        self._on_refresh = on_refresh
         self.node = Node(host=entry.data[CONF_HOST], port=entry.data[CONF_PORT])
-        self.timings: dict[str, Mapping[str, Any]] = {}
-        """What each unit's last request spent its time on, as the unit told; for diagnostics."""
+        self.stats: NodeStats | None = None
+        """What the node counts; None from a node that does not tell."""
+        self.timings: dict[tuple[str, str], Mapping[str, Any]] = {}
+        """By unit and program: the context of its last answer, which tells what took how long."""
 
     @override
     async def _async_update_data(self) -> NodeInfo:
         """Ask the node."""
         try:
-            info = await self.node.describe()
+            info, stats = await self.node.poll()
         except NodeError as err:
             raise UpdateFailed(
                 translation_domain=DOMAIN,
@@ -52,18 +60,19 @@ class NodeCoordinator(DataUpdateCoordinator[NodeInfo]):
             raise UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key="wrong_node",
-                translation_placeholders={"name": info.name},
+                translation_placeholders={"name": info.name, "id": info.id},
             )
-        self._update_device(info)
+        self.stats = stats
+        async_update_devices(self.hass, self.config_entry, info)
         return info
 
     @callback
-    def _update_device(self, info: NodeInfo) -> None:
-        dr.async_get(self.hass).async_get_or_create(
-            config_entry_id=self.config_entry.entry_id,
-            identifiers={(DOMAIN, info.id)},
-            name=info.name,
-            manufacturer="Wyoming Units",
-            model="Node",
-            sw_version=info.version,
-        )
+    @override
+    def _async_refresh_finished(self) -> None:
+        self._on_refresh(self)
+
+    @callback
+    def async_answered(self, unit: str, program: str, context: object) -> None:
+        """Keep what the context of an answer tells of the time it took, and show it at once."""
+        self.timings[unit, program] = context if isinstance(context, Mapping) else {}
+        self.async_update_listeners()

@@ -16,7 +16,11 @@ async def async_get_config_entry_diagnostics(
     coordinator = entry.runtime_data
     return {
         "entry": async_redact_data(dict(entry.data), {CONF_HOST}),
+        "options": dict(entry.options),
         "reachable": coordinator.last_update_success,
         "info": coordinator.data.raw,
-        "timings": coordinator.timings,
+        "stats": coordinator.stats.raw if coordinator.stats else None,
+        "timings": {
+            f"{unit} {program}": told for (unit, program), told in coordinator.timings.items()
+        },
     }

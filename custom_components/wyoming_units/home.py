@@ -31,6 +31,8 @@ from homeassistant.helpers import (
 )
 from homeassistant.util.hass_dict import HassKey
 
+from .sentences import async_get_sentences
+
 _REGISTRIES: Final = (
     ar.EVENT_AREA_REGISTRY_UPDATED,
     dr.EVENT_DEVICE_REGISTRY_UPDATED,
@@ -49,7 +51,7 @@ class HomeCache:
 
     @callback
     def get(self) -> dict[str, Any]:
-        """Return entities, areas, floors and sentences; not to be changed."""
+        """Return entities, areas and floors; not to be changed."""
         if self._home is None:
             self._home = _build(self._hass)
             self._listen()
@@ -75,12 +77,19 @@ class HomeCache:
 _CACHE: HassKey[HomeCache] = HassKey("wyoming_units_home")
 
 
-@callback
-def async_get_home(hass: HomeAssistant, language: str, area: ar.AreaEntry | None) -> dict[str, Any]:
+async def async_get_home(
+    hass: HomeAssistant, language: str, area: ar.AreaEntry | None
+) -> dict[str, Any]:
     """Return `context.home` for a speaker of `language` in `area`."""
+    sentences = await async_get_sentences(hass, language)
     if (cache := hass.data.get(_CACHE)) is None:
         cache = hass.data[_CACHE] = HomeCache(hass)
-    return {"area": area.name if area else None, "language": language, **cache.get()}
+    return {
+        "area": area.name if area else None,
+        "language": language,
+        **cache.get(),
+        "sentences": sentences,
+    }
 
 
 @callback
@@ -106,7 +115,6 @@ def _build(hass: HomeAssistant) -> dict[str, Any]:
             {"name": floor.name, "aliases": sorted(floor.aliases)}
             for floor in floors.async_list_floors()
         ],
-        "sentences": [],
     }
 
 

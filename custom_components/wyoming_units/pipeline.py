@@ -1,95 +1,127 @@
-"""Assembles the Assist pipeline out of the best unit per stage, of all nodes.
+"""Assembles the Assist pipeline out of the best program per stage, of all nodes.
 
-A pipeline is made once, after the user said yes in the config flow, and is the user's from then
-on: it is never changed, but for following its entities when they are renamed, and never made again.
+A pipeline is made once, after the user said yes in the config flow, and is the user's from then on:
+it is never made again, and never changed but for following its entities (`references.py`) and for
+what the user agrees to in a repair.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
-from typing import Any
+from typing import Any, Final
 
 from homeassistant.components import conversation
 from homeassistant.components.assist_pipeline import (
+    Pipeline,
     async_get_pipeline,
     async_get_pipelines,
-    async_update_pipeline,
 )
 from homeassistant.components.assist_pipeline.pipeline import KEY_ASSIST_PIPELINE
 from homeassistant.const import Platform
-from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import language as language_util
-from wyoming.info import WakeProgram
+from wyoming.info import AsrProgram, TtsProgram, WakeProgram
 
 from .client import NodeInfo
-from .const import CONF_PIPELINE_CONSENT, CONF_PIPELINE_ID, CONF_PREFERRED, DOMAIN, LOGGER
+from .const import CONF_PIPELINE_CONSENT, CONF_PIPELINE_ID, CONF_PREFERRED, DOMAIN
 from .coordinator import WyomingUnitsConfigEntry
+from .devices import program_id
 from .entity import spoken_languages
+from .references import async_pipelines_made
 
 NAME = "Wyoming Units"
 
 WAKE_WORDS = ("okay_nabu", "ok_nabu", "hey_jarvis")
 """The words that Home Assistant's own devices listen for, best first."""
 
-_ENTITY_KEYS = ("conversation_engine", "stt_engine", "tts_engine", "wake_word_entity")
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """What does a stage of a pipeline."""
+
+    platform: Platform
+    unique_id: str
+    """Of its entity, which need not exist yet."""
+    settings: Mapping[str, str | None]
+    """The fields of a pipeline that go with it: language, voice, wake word."""
+
+
+type Matcher = Callable[[Iterable[str]], str | None]
+"""Returns the best of some languages for a pipeline's language, None where none fits."""
+
+
+@callback
+def async_engines_for(
+    hass: HomeAssistant, field: str, nodes: Sequence[NodeInfo], language: str, keep: str | None
+) -> Iterator[Engine]:
+    """Yield the programs of `nodes` that can do the stage of a pipeline's `field`, best first.
+
+    They `keep` the voice or wake word that is in use, where they have it.
+    """
+
+    def match(languages: Iterable[str]) -> str | None:
+        return next(iter(language_util.matches(language, languages, hass.config.country)), None)
+
+    return _CHOICES[field](nodes, match, keep)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PipelinePlan:
-    """Which node does what in a pipeline, and in which language."""
+    """What does what in a pipeline, and in which language."""
 
     language: str
-    conversation_language: str
-    stt_node: str
-    stt_language: str
-    tts_node: str
-    tts_language: str
-    tts_voice: str
-    wake_node: str | None
-    wake_word: str | None
+    conversation_language: str | None
+    stt: Engine | None
+    tts: Engine | None
+    wake: Engine | None
+    """The only stage that a pipeline can do without."""
+
+    @property
+    def missing(self) -> list[Platform]:
+        """Return the stages that nothing can do in the language."""
+        stages = {
+            Platform.CONVERSATION: self.conversation_language,
+            Platform.STT: self.stt,
+            Platform.TTS: self.tts,
+        }
+        return [platform for platform, engine in stages.items() if engine is None]
 
 
 @callback
-def async_plan_pipeline(hass: HomeAssistant, nodes: Sequence[NodeInfo]) -> PipelinePlan | None:
-    """Return the best pipeline in Home Assistant's language; None where a stage is missing.
-
-    The first node that can do a stage in that language does it.
-    """
+def async_plan_pipeline(hass: HomeAssistant, nodes: Sequence[NodeInfo]) -> PipelinePlan:
+    """Return the best pipeline in Home Assistant's language."""
     language = hass.config.language
-    agent = conversation.HOME_ASSISTANT_AGENT
-    understood = conversation.async_get_conversation_languages(hass, agent)
-    conversation_language = _match(hass, understood)
-    stt = _first(hass, nodes, lambda node: spoken_languages(node.stt.models) if node.stt else ())
-    tts = _first(hass, nodes, lambda node: spoken_languages(node.tts.voices) if node.tts else ())
-    if conversation_language is None or stt is None or tts is None:
-        return None
-    wake = next((node for node in nodes if node.wake), None)
+    understood = conversation.async_get_conversation_languages(
+        hass, conversation.HOME_ASSISTANT_AGENT
+    )
+    spoken = language_util.matches(language, understood, hass.config.country)
+
+    def best(field: str) -> Engine | None:
+        return next(async_engines_for(hass, field, nodes, language, None), None)
+
     return PipelinePlan(
         language=language,
-        conversation_language=conversation_language,
-        stt_node=stt[0].id,
-        stt_language=stt[1],
-        tts_node=tts[0].id,
-        tts_language=tts[1],
-        tts_voice=_voice(*tts),
-        wake_node=wake.id if wake else None,
-        wake_word=_wake_word(wake.wake) if wake and wake.wake else None,
+        conversation_language=next(iter(spoken), None),
+        stt=best("stt_engine"),
+        tts=best("tts_engine"),
+        wake=best("wake_word_entity"),
     )
 
 
 @callback
-def async_nodes_in_reach(hass: HomeAssistant, first: NodeInfo) -> list[NodeInfo]:
-    """Return `first` and then every other node that is set up."""
-    entries: list[WyomingUnitsConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
-    others = (entry.runtime_data.data for entry in entries)
+def async_nodes_in_reach(hass: HomeAssistant, first: NodeInfo | None = None) -> list[NodeInfo]:
+    """Return `first`, if given, and then every other node that is set up."""
+    others = [entry.runtime_data.data for entry in _entries_in_reach(hass)]
+    if first is None:
+        return others
     return [first, *(node for node in others if node.id != first.id)]
 
 
 @callback
 def async_has_pipeline(hass: HomeAssistant) -> bool:
     """Return whether a pipeline of ours exists already."""
-    made = {entry.data.get(CONF_PIPELINE_ID) for entry in hass.config_entries.async_entries(DOMAIN)}
+    made = async_pipelines_made(hass)
     return any(pipeline.id in made for pipeline in async_get_pipelines(hass))
 
 
@@ -99,92 +131,118 @@ def async_preferred_cannot_listen(hass: HomeAssistant) -> bool:
     return async_get_pipeline(hass).stt_engine is None
 
 
-async def async_create_consented_pipeline(
-    hass: HomeAssistant, entry: WyomingUnitsConfigEntry
-) -> None:
-    """Make the pipeline that the user said yes to in the config flow of `entry`, once."""
-    consent = entry.data.get(CONF_PIPELINE_CONSENT)
-    if consent is None:
-        return
-    plan = async_plan_pipeline(hass, async_nodes_in_reach(hass, entry.runtime_data.data))
-    if plan is None:
-        LOGGER.warning("No pipeline yet: a stage that it was agreed with is out of reach")
-        return
+@callback
+def async_wanted_pipelines(hass: HomeAssistant) -> list[WyomingUnitsConfigEntry]:
+    """Return the nodes that the user said yes to a pipeline with, which is not made yet."""
+    return [entry for entry in _entries_in_reach(hass) if CONF_PIPELINE_CONSENT in entry.data]
+
+
+async def async_create_wanted_pipelines(hass: HomeAssistant) -> None:
+    """Make each pipeline that the user said yes to, once all of its stages are in reach."""
     store = hass.data[KEY_ASSIST_PIPELINE].pipeline_store
-    pipeline = await store.async_create_item(_item(hass, plan, entry.title))
-    data = {key: value for key, value in entry.data.items() if key != CONF_PIPELINE_CONSENT}
-    hass.config_entries.async_update_entry(entry, data={**data, CONF_PIPELINE_ID: pipeline.id})
-    if consent[CONF_PREFERRED]:
-        store.async_set_preferred_item(pipeline.id)
+    for entry in async_wanted_pipelines(hass):
+        plan = async_plan_pipeline(hass, async_nodes_in_reach(hass, entry.runtime_data.data))
+        if plan.missing or (item := _item(hass, plan, entry.title)) is None:
+            continue
+        # The consent is used up before anything is awaited: it is good for one pipeline.
+        data = dict(entry.data)
+        consent = data.pop(CONF_PIPELINE_CONSENT)
+        hass.config_entries.async_update_entry(entry, data=data)
+        pipeline: Pipeline = await store.async_create_item(item)
+        data = {**entry.data, CONF_PIPELINE_ID: pipeline.id}
+        hass.config_entries.async_update_entry(entry, data=data)
+        if consent[CONF_PREFERRED]:
+            store.async_set_preferred_item(pipeline.id)
 
 
 @callback
-def async_follow_renames(hass: HomeAssistant, entry: WyomingUnitsConfigEntry) -> CALLBACK_TYPE:
-    """Keep the pipeline of `entry` pointing at its entities; it knows them by name only."""
-
-    @callback
-    def renamed(data: er.EventEntityRegistryUpdatedData) -> bool:
-        return data["action"] == "update" and "old_entity_id" in data
-
-    async def follow(event: Event[er.EventEntityRegistryUpdatedData]) -> None:
-        made = entry.data.get(CONF_PIPELINE_ID)
-        pipeline = next((each for each in async_get_pipelines(hass) if each.id == made), None)
-        old, new = event.data.get("old_entity_id"), event.data["entity_id"]
-        changes: dict[str, Any] = {
-            key: new for key in _ENTITY_KEYS if getattr(pipeline, key, None) == old
-        }
-        if pipeline is not None and changes:
-            await async_update_pipeline(hass, pipeline, **changes)
-
-    return hass.bus.async_listen(er.EVENT_ENTITY_REGISTRY_UPDATED, follow, event_filter=renamed)
-
-
-def _match(hass: HomeAssistant, languages: Iterable[str]) -> str | None:
-    config = hass.config
-    return next(iter(language_util.matches(config.language, languages, config.country)), None)
-
-
-def _first(
-    hass: HomeAssistant, nodes: Sequence[NodeInfo], languages: Callable[[NodeInfo], Iterable[str]]
-) -> tuple[NodeInfo, str] | None:
-    for node in nodes:
-        if (language := _match(hass, languages(node))) is not None:
-            return node, language
-    return None
-
-
-def _voice(node: NodeInfo, language: str) -> str:
-    voices = node.tts.voices if node.tts else []
-    return next(voice.name for voice in voices if voice.installed and language in voice.languages)
-
-
-def _wake_word(program: WakeProgram) -> str | None:
-    names = [word.name for word in program.models if word.installed]
-    return next((name for name in WAKE_WORDS if name in names), next(iter(names), None))
-
-
-def _item(hass: HomeAssistant, plan: PipelinePlan, title: str) -> dict[str, Any]:
+def async_engine_fields(hass: HomeAssistant, field: str, engine: Engine) -> dict[str, Any] | None:
+    """Return the fields that make a pipeline use an engine; None while it has no entity."""
     registry = er.async_get(hass)
+    entity_id = registry.async_get_entity_id(engine.platform, DOMAIN, engine.unique_id)
+    return {field: entity_id, **engine.settings} if entity_id else None
 
-    def entity_id(platform: Platform, node: str | None, unit: str) -> str | None:
-        return registry.async_get_entity_id(platform, DOMAIN, f"{node}_{unit}") if node else None
 
-    wake_entity = entity_id(Platform.WAKE_WORD, plan.wake_node, "wake")
-    return {
+def _entries_in_reach(hass: HomeAssistant) -> list[WyomingUnitsConfigEntry]:
+    """Return the entries that are set up, or are about to be and have been described."""
+    entries: list[WyomingUnitsConfigEntry] = hass.config_entries.async_entries(DOMAIN)
+    return [entry for entry in entries if hasattr(entry, "runtime_data")]
+
+
+def _stt(nodes: Sequence[NodeInfo], match: Matcher, _keep: str | None) -> Iterator[Engine]:
+    for node in nodes:
+        for program in node.programs("stt"):
+            assert isinstance(program, AsrProgram)
+            if (language := match(spoken_languages(program.models))) is not None:
+                yield Engine(
+                    platform=Platform.STT,
+                    unique_id=program_id(node.id, "stt", program.name),
+                    settings={"stt_language": language},
+                )
+
+
+def _tts(nodes: Sequence[NodeInfo], match: Matcher, keep: str | None) -> Iterator[Engine]:
+    for node in nodes:
+        for program in node.programs("tts"):
+            assert isinstance(program, TtsProgram)
+            if (language := match(spoken_languages(program.voices))) is not None:
+                voices = [
+                    voice.name
+                    for voice in program.voices
+                    if voice.installed and language in voice.languages
+                ]
+                yield Engine(
+                    platform=Platform.TTS,
+                    unique_id=program_id(node.id, "tts", program.name),
+                    settings={
+                        "tts_language": language,
+                        "tts_voice": keep if keep in voices else voices[0],
+                    },
+                )
+
+
+def _wake(nodes: Sequence[NodeInfo], _match: Matcher, keep: str | None) -> Iterator[Engine]:
+    for node in nodes:
+        for program in node.programs("wake"):
+            assert isinstance(program, WakeProgram)
+            names = [word.name for word in program.models if word.installed]
+            known = (name for name in (keep, *WAKE_WORDS, *names) if name in names)
+            yield Engine(
+                platform=Platform.WAKE_WORD,
+                unique_id=program_id(node.id, "wake", program.name),
+                settings={"wake_word_id": next(known, None)},
+            )
+
+
+type Chooser = Callable[[Sequence[NodeInfo], Matcher, str | None], Iterator[Engine]]
+
+_CHOICES: Final[Mapping[str, Chooser]] = {
+    "stt_engine": _stt,
+    "tts_engine": _tts,
+    "wake_word_entity": _wake,
+}
+
+
+def _item(hass: HomeAssistant, plan: PipelinePlan, title: str) -> dict[str, Any] | None:
+    """Return a pipeline to be stored; None while an engine has no entity."""
+    item: dict[str, Any] = {
         "conversation_engine": conversation.HOME_ASSISTANT_AGENT,
         "conversation_language": plan.conversation_language,
         "language": plan.language,
         "name": _free_name(hass, title),
         # Matters once the user picks another agent: simple commands then stay at home.
         "prefer_local_intents": True,
-        "stt_engine": entity_id(Platform.STT, plan.stt_node, "stt"),
-        "stt_language": plan.stt_language,
-        "tts_engine": entity_id(Platform.TTS, plan.tts_node, "tts"),
-        "tts_language": plan.tts_language,
-        "tts_voice": plan.tts_voice,
-        "wake_word_entity": wake_entity,
-        "wake_word_id": plan.wake_word if wake_entity else None,
+        "wake_word_entity": None,
+        "wake_word_id": None,
     }
+    engines = {"stt_engine": plan.stt, "tts_engine": plan.tts, "wake_word_entity": plan.wake}
+    for field, engine in engines.items():
+        if engine is None:
+            continue
+        if (fields := async_engine_fields(hass, field, engine)) is None:
+            return None
+        item |= fields
+    return item
 
 
 def _free_name(hass: HomeAssistant, title: str) -> str:

@@ -6,16 +6,15 @@ pipeline runs it inside a chat session, which travels with the task as a context
 pipeline's own record of running turns says which device each turn belongs to. Joining the two
 gives the device of exactly this utterance, whatever else is running. The list of running turns has
 no public name in Home Assistant; should it ever move, the area is left out and nothing else breaks.
+
+The same record tells of a turn whether the pipeline keeps audio for speech-to-text by itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from homeassistant.components.assist_pipeline import PipelineEventType
-from homeassistant.components.assist_pipeline.pipeline import (
-    KEY_ASSIST_PIPELINE,
-    PipelineData,
-    PipelineRun,
-)
+from homeassistant.components.assist_pipeline import PipelineEvent, PipelineEventType
+from homeassistant.components.assist_pipeline.pipeline import KEY_ASSIST_PIPELINE, PipelineRun
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import area_registry as ar, entity_registry as er
 from homeassistant.helpers.chat_session import current_session
@@ -23,6 +22,7 @@ from homeassistant.helpers.chat_session import current_session
 from .home import async_area_id_of_device, async_area_id_of_entity
 
 _SPEECH = (PipelineEventType.STT_START, PipelineEventType.STT_END)
+_WAKE = (PipelineEventType.WAKE_WORD_START, PipelineEventType.WAKE_WORD_END)
 
 
 @callback
@@ -43,32 +43,45 @@ def async_area_of_utterance(hass: HomeAssistant, engine: str) -> ar.AreaEntry | 
     None outside a pipeline, and where several turns of one conversation listen at the same time
     in different areas.
     """
-    session, data = current_session.get(), hass.data.get(KEY_ASSIST_PIPELINE)
-    if session is None or data is None:
-        return None
     areas = {
         area.id if area else None: area
-        for run in _runs(data)
-        if _listens(data, run, session.conversation_id, engine)
+        for run in _runs(hass, _SPEECH, "engine", engine)
         for area in [async_area_of_speaker(hass, run.device_id, run.satellite_id)]
     }
     return next(iter(areas.values())) if len(areas) == 1 else None
 
 
-def _runs(data: PipelineData) -> Iterator[PipelineRun]:
-    for runs in getattr(data.pipeline_runs, "_pipeline_runs", {}).values():
-        yield from runs.values()
+@callback
+def async_run_keeps_audio(hass: HomeAssistant, entity_id: str) -> bool:
+    """Return whether the pipeline itself repeats audio from before a wake word to speech-to-text.
 
-
-def _listens(data: PipelineData, run: PipelineRun, conversation_id: str, engine: str) -> bool:
-    """Return whether a run is in its speech-to-text stage, for this conversation and engine."""
-    debug = data.pipeline_debug[run.pipeline.id].get(run.id)
-    events = debug.events if debug else []
-    start = next((event for event in events if event.type is PipelineEventType.RUN_START), None)
-    speech = next((event for event in reversed(events) if event.type in _SPEECH), None)
-    return (
-        start is not None
-        and (start.data or {}).get("conversation_id") == conversation_id
-        and speech is not None
-        and (speech.data or {}).get("engine") == engine
+    Satellites may ask it to; what a wake word entity added of the same time would be heard twice.
+    """
+    return any(
+        run.wake_word_settings is not None and run.wake_word_settings.audio_seconds_to_buffer > 0
+        for run in _runs(hass, _WAKE, "entity_id", entity_id)
     )
+
+
+def _runs(
+    hass: HomeAssistant, stage: tuple[PipelineEventType, PipelineEventType], key: str, entity: str
+) -> Iterator[PipelineRun]:
+    """Yield the runs of this task's conversation that are in a stage, with an entity for it."""
+    session, data = current_session.get(), hass.data.get(KEY_ASSIST_PIPELINE)
+    if session is None or data is None:
+        return
+    for runs in getattr(data.pipeline_runs, "_pipeline_runs", {}).values():
+        for run in runs.values():
+            debug = data.pipeline_debug[run.pipeline.id].get(run.id)
+            events = debug.events if debug else []
+            start = _data(events, (PipelineEventType.RUN_START,))
+            began = _data(reversed(events), stage)
+            if start.get("conversation_id") == session.conversation_id and began.get(key) == entity:
+                yield run
+
+
+def _data(
+    events: Iterable[PipelineEvent], types: tuple[PipelineEventType, ...]
+) -> Mapping[str, Any]:
+    """Return the data of the first event of some types."""
+    return next((event.data or {} for event in events if event.type in types), {})

@@ -3,16 +3,27 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
-from typing import override
+from dataclasses import replace
+from typing import Any, override
 
 from homeassistant.components import stt
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from wyoming.asr import Transcribe, Transcript
+from wyoming.asr import Transcribe, Transcript, VadSensitivity
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
+from wyoming.info import AsrProgram
 
 from .client import NodeConnection, NodeError, parse
-from .const import LOGGER, SAMPLE_CHANNELS, SAMPLE_RATE, SAMPLE_WIDTH
+from .const import (
+    CONF_END_OF_TURN,
+    CONF_SILENCE,
+    END_OF_TURN_HOME_ASSISTANT,
+    END_OF_TURN_UNIT,
+    LOGGER,
+    SAMPLE_CHANNELS,
+    SAMPLE_RATE,
+    SAMPLE_WIDTH,
+)
 from .coordinator import WyomingUnitsConfigEntry
 from .entity import UnitEntity, async_add_unit, spoken_languages
 from .home import async_get_home
@@ -27,26 +38,24 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the speech-to-text unit of a node."""
-    async_add_unit(entry, async_add_entities, UnitSpeechToText)
+    async_add_unit(entry, async_add_entities, UnitSpeechToText, "stt")
 
 
-class UnitSpeechToText(UnitEntity, stt.SpeechToTextEntity):
+class UnitSpeechToText(UnitEntity[AsrProgram], stt.SpeechToTextEntity):
     """Sends speech to a unit as it comes, and returns as soon as the unit has the text."""
 
-    unit = "stt"
     _languages: list[str]
     _audio_processing: stt.SpeechAudioProcessing
 
     @callback
     @override
-    def _refresh(self) -> None:
-        if (program := self.coordinator.data.stt) is not None:
-            self._languages = spoken_languages(program.models)
-            self._audio_processing = stt.SpeechAudioProcessing(
-                requires_external_vad=program.requires_external_vad,
-                prefers_auto_gain_enabled=program.prefers_auto_gain_enabled,
-                prefers_noise_reduction_enabled=program.prefers_noise_reduction_enabled,
-            )
+    def _refresh(self, program: AsrProgram) -> None:
+        self._languages = spoken_languages(program.models)
+        self._audio_processing = stt.SpeechAudioProcessing(
+            requires_external_vad=program.requires_external_vad,
+            prefers_auto_gain_enabled=program.prefers_auto_gain_enabled,
+            prefers_noise_reduction_enabled=program.prefers_noise_reduction_enabled,
+        )
 
     @property
     @override
@@ -88,7 +97,17 @@ class UnitSpeechToText(UnitEntity, stt.SpeechToTextEntity):
     @override
     def audio_processing(self) -> stt.SpeechAudioProcessing:
         """Return whether the unit finds the end of speech itself, and how it likes its audio."""
+        if self._ends_in_home_assistant:
+            return replace(self._audio_processing, requires_external_vad=True)
         return self._audio_processing
+
+    @property
+    def _ends_in_home_assistant(self) -> bool:
+        return self._option(CONF_END_OF_TURN, END_OF_TURN_UNIT) == END_OF_TURN_HOME_ASSISTANT
+
+    def _option(self, key: str, default: str) -> str:
+        value: str = self.coordinator.config_entry.options.get(key, default)
+        return value
 
     @override
     async def async_process_audio_stream(
@@ -96,18 +115,23 @@ class UnitSpeechToText(UnitEntity, stt.SpeechToTextEntity):
     ) -> stt.SpeechResult:
         """Return the text of an utterance; a node's failure is an error result."""
         area = async_area_of_utterance(self.hass, self.entity_id)
-        home = async_get_home(self.hass, metadata.language, area)
+        home = await async_get_home(self.hass, metadata.language, area)
         try:
-            async with self.coordinator.node.connect() as connection:
-                await connection.send(
-                    Transcribe(language=metadata.language, context={"home": home})
-                )
+            async with self._connect() as connection:
+                await connection.send(self._request(metadata.language, home))
                 transcript = await _transcribe(connection, stream)
         except NodeError as err:
             LOGGER.warning("Speech-to-text of %s failed: %s", self.coordinator.name, err)
             return stt.SpeechResult(None, stt.SpeechResultState.ERROR)
-        self.coordinator.timings[self.unit] = transcript.context or {}
+        self._answered(transcript.context)
         return stt.SpeechResult(transcript.text, stt.SpeechResultState.SUCCESS)
+
+    def _request(self, language: str, home: dict[str, Any]) -> Transcribe:
+        """Return what comes before the audio: language, home, and who ends the turn, and when."""
+        if self._ends_in_home_assistant:
+            return Transcribe(language=language, context={"home": home, "end_of_turn": "client"})
+        silence = VadSensitivity(self._option(CONF_SILENCE, VadSensitivity.DEFAULT.value))
+        return Transcribe(language=language, context={"home": home}, vad_sensitivity=silence)
 
 
 async def _transcribe(connection: NodeConnection, stream: AsyncIterable[bytes]) -> Transcript:

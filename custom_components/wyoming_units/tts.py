@@ -11,6 +11,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import language as language_util
 from wyoming.audio import AudioChunk, AudioStop
+from wyoming.info import TtsProgram
 from wyoming.tts import (
     Synthesize,
     SynthesizeChunk,
@@ -35,21 +36,20 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the text-to-speech unit of a node."""
-    async_add_unit(entry, async_add_entities, UnitTextToSpeech)
+    async_add_unit(entry, async_add_entities, UnitTextToSpeech, "tts")
 
 
-class UnitTextToSpeech(UnitEntity, tts.TextToSpeechEntity):
+class UnitTextToSpeech(UnitEntity[TtsProgram], tts.TextToSpeechEntity):
     """Speaks text while it is still being written."""
 
-    unit = "tts"
+    # Empty and not None: Home Assistant does not speak with an entity that has no name.
+    _attr_name = ""
     _voices: dict[str, list[tts.Voice]]
     _streams_text: bool
 
     @callback
     @override
-    def _refresh(self) -> None:
-        if (program := self.coordinator.data.tts) is None:
-            return
+    def _refresh(self, program: TtsProgram) -> None:
         self._streams_text = program.supports_synthesize_streaming
         languages = spoken_languages(program.voices)
         self._voices = {
@@ -85,9 +85,9 @@ class UnitTextToSpeech(UnitEntity, tts.TextToSpeechEntity):
     async def _wav_stream(self, request: tts.TTSAudioRequest) -> AsyncGenerator[bytes]:
         header_sent = False
         voice = _voice(request.language, request.options)
-        async with self.coordinator.node.connect() as connection:
+        async with self._connect() as connection:
             upload = _send_stream(connection, request.message_gen, voice)
-            async with aclosing(_audio(connection, upload, SynthesizeStopped)) as chunks:
+            async with aclosing(self._audio(connection, upload, SynthesizeStopped)) as chunks:
                 async for chunk in chunks:
                     if not header_sent:
                         header_sent = True
@@ -100,14 +100,31 @@ class UnitTextToSpeech(UnitEntity, tts.TextToSpeechEntity):
     ) -> tts.TtsAudioType:
         """Return the speech for a whole text as a WAV file."""
         voice = _voice(language, options)
-        async with self.coordinator.node.connect() as connection:
+        async with self._connect() as connection:
             upload = connection.send(Synthesize(text=message, voice=voice))
-            async with aclosing(_audio(connection, upload, AudioStop)) as stream:
+            async with aclosing(self._audio(connection, upload, AudioStop)) as stream:
                 chunks = [chunk async for chunk in stream]
         if not chunks:
             return None, None
         audio = b"".join(chunk.audio for chunk in chunks)
         return "wav", _wav_header(chunks[0], len(audio)) + audio
+
+    async def _audio(
+        self,
+        connection: NodeConnection,
+        upload: Coroutine[Any, Any, None],
+        end: type[AudioStop | SynthesizeStopped],
+    ) -> AsyncGenerator[AudioChunk]:
+        """Yield the audio of one request up to its `end` event; all chunks have one format."""
+        async with aclosing(connection.answers(asyncio.create_task(upload))) as answers:
+            while True:
+                event = await anext(answers)
+                if AudioChunk.is_type(event.type):
+                    yield parse(AudioChunk, event)
+                elif AudioStop.is_type(event.type):
+                    self._answered(event.data.get("context"))
+                if end.is_type(event.type):
+                    return
 
 
 def _voice(language: str, options: dict[str, Any]) -> SynthesizeVoice:
@@ -128,18 +145,6 @@ async def _send_stream(
     # For units that cannot stream; all others ignore it between start and stop.
     await connection.send(Synthesize(text=text, voice=voice))
     await connection.send(SynthesizeStop())
-
-
-async def _audio(
-    connection: NodeConnection,
-    upload: Coroutine[Any, Any, None],
-    end: type[AudioStop | SynthesizeStopped],
-) -> AsyncGenerator[AudioChunk]:
-    """Yield the audio of one request up to its `end` event; all chunks have one format."""
-    async with aclosing(connection.answers(asyncio.create_task(upload))) as answers:
-        while not end.is_type((event := await anext(answers)).type):
-            if AudioChunk.is_type(event.type):
-                yield parse(AudioChunk, event)
 
 
 def _wav_header(sound: AudioChunk, size: int) -> bytes:

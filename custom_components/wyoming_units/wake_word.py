@@ -1,6 +1,7 @@
 """Wake word units as entities."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterable
 from contextlib import aclosing
 from typing import override
@@ -10,14 +11,20 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.event import Event
+from wyoming.info import WakeProgram
 from wyoming.wake import Detect, Detection, NotDetected
 
 from .client import NodeConnection, parse
 from .const import SAMPLE_CHANNELS, SAMPLE_RATE, SAMPLE_WIDTH
 from .coordinator import WyomingUnitsConfigEntry
 from .entity import UnitEntity, async_add_unit
+from .speaker import async_run_keeps_audio
 
 PARALLEL_UPDATES = 0
+
+KEPT = 2000
+"""How much of the sent audio is kept for speech-to-text, in ms."""
+BYTES_PER_MS = SAMPLE_RATE * SAMPLE_WIDTH * SAMPLE_CHANNELS // 1000
 
 type TimedAudio = tuple[bytes, int]
 """PCM and its time from the start of the stream, in ms."""
@@ -29,26 +36,22 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the wake word unit of a node."""
-    async_add_unit(entry, async_add_entities, UnitWakeWord)
+    async_add_unit(entry, async_add_entities, UnitWakeWord, "wake")
 
 
-class UnitWakeWord(UnitEntity, wake_word.WakeWordDetectionEntity):
+class UnitWakeWord(UnitEntity[WakeProgram], wake_word.WakeWordDetectionEntity):
     """Listens on one long connection until a wake word is said."""
 
-    unit = "wake"
     _words: list[wake_word.WakeWord]
 
     @callback
     @override
-    def _refresh(self) -> None:
-        if (program := self.coordinator.data.wake) is not None:
-            self._words = [
-                wake_word.WakeWord(
-                    id=word.name, name=word.description or word.name, phrase=word.phrase
-                )
-                for word in program.models
-                if word.installed
-            ]
+    def _refresh(self, program: WakeProgram) -> None:
+        self._words = [
+            wake_word.WakeWord(id=word.name, name=word.description or word.name, phrase=word.phrase)
+            for word in program.models
+            if word.installed
+        ]
 
     @override
     async def get_supported_wake_words(self) -> list[wake_word.WakeWord]:
@@ -60,24 +63,24 @@ class UnitWakeWord(UnitEntity, wake_word.WakeWordDetectionEntity):
         self, stream: AsyncIterable[TimedAudio], wake_word_id: str | None
     ) -> wake_word.DetectionResult | None:
         """Return the first word that is heard, None when the stream ends without one."""
-        async with self.coordinator.node.connect() as connection:
+        unsent_only = async_run_keeps_audio(self.hass, self.entity_id)
+        async with self._connect() as connection:
             await connection.send(Detect(names=[wake_word_id] if wake_word_id else None))
-            heard = asyncio.Event()
-            upload = asyncio.create_task(_upload(connection, stream, heard))
+            sending = _Upload()
+            upload = asyncio.create_task(sending.run(connection, stream))
             async with aclosing(connection.answers(upload)) as answers:
                 while True:
                     event = await anext(answers)
                     if NotDetected.is_type(event.type):
                         return None
                     if detection := _detection(event, wake_word_id):
-                        heard.set()
+                        sending.heard = True
                         # The next piece of audio is awaited, not cancelled: that would end the
                         # stream, which speech-to-text is going to continue with.
                         await asyncio.wait((upload,))
-                        queued = None if upload.exception() else upload.result()
-                        return self._result(detection, queued)
+                        return self._result(detection, sending.after(detection, unsent_only))
 
-    def _result(self, detection: Detection, queued: TimedAudio | None) -> wake_word.DetectionResult:
+    def _result(self, detection: Detection, queued: list[TimedAudio]) -> wake_word.DetectionResult:
         name = detection.name or ""
         return wake_word.DetectionResult(
             wake_word_id=name,
@@ -85,8 +88,47 @@ class UnitWakeWord(UnitEntity, wake_word.WakeWordDetectionEntity):
                 (word.phrase for word in self._words if word.id == name and word.phrase), name
             ),
             timestamp=detection.timestamp,
-            queued_audio=[queued] if queued else None,
+            queued_audio=queued or None,
         )
+
+
+class _Upload:
+    """Audio on its way to the unit, and what of it came after the wake word.
+
+    Whoever says "okay nabu, lights on" in one breath is already speaking to Assist when the word
+    is recognised, and some audio has gone to the wake word unit by then.
+    """
+
+    def __init__(self) -> None:
+        self.heard = False
+        """Set when a word was heard; the next piece of audio is then not sent any more."""
+        self._sent: deque[TimedAudio] = deque()
+        self._unsent: list[TimedAudio] = []
+
+    async def run(self, connection: NodeConnection, stream: AsyncIterable[TimedAudio]) -> None:
+        """Send audio until a word was heard."""
+        sound = {"rate": SAMPLE_RATE, "width": SAMPLE_WIDTH, "channels": SAMPLE_CHANNELS}
+        await connection.send(AudioStart(**sound))
+        async for audio, timestamp in stream:
+            if self.heard:
+                self._unsent.append((audio, timestamp))
+                return
+            self._sent.append((audio, timestamp))
+            while timestamp - self._sent[0][1] > KEPT:
+                self._sent.popleft()
+            await connection.send(AudioChunk(audio=audio, timestamp=timestamp, **sound))
+        await connection.send(AudioStop())
+
+    def after(self, detection: Detection, unsent_only: bool) -> list[TimedAudio]:
+        """Return the audio that came after the word, in order and without a gap."""
+        end = detection.timestamp
+        if unsent_only or not isinstance(end, int):
+            return self._unsent
+        return [
+            (rest, max(timestamp, end))
+            for audio, timestamp in self._sent
+            if (rest := audio[max(end - timestamp, 0) * BYTES_PER_MS :])
+        ] + self._unsent
 
 
 def _detection(event: Event, wake_word_id: str | None) -> Detection | None:
@@ -95,17 +137,3 @@ def _detection(event: Event, wake_word_id: str | None) -> Detection | None:
         return None
     detection = parse(Detection, event)
     return detection if wake_word_id in (None, detection.name) else None
-
-
-async def _upload(
-    connection: NodeConnection, stream: AsyncIterable[TimedAudio], heard: asyncio.Event
-) -> TimedAudio | None:
-    """Send audio until the word is `heard`; return the piece that came after it, unsent."""
-    sound = {"rate": SAMPLE_RATE, "width": SAMPLE_WIDTH, "channels": SAMPLE_CHANNELS}
-    await connection.send(AudioStart(**sound))
-    async for audio, timestamp in stream:
-        if heard.is_set():
-            return audio, timestamp
-        await connection.send(AudioChunk(audio=audio, timestamp=timestamp, **sound))
-    await connection.send(AudioStop())
-    return None

@@ -57,11 +57,13 @@ class Turn:
             assert stream is not None
             stream.options[tts.ATTR_PREFERRED_FORMAT] = "wav"
 
-    async def say(self, pcm: bytes, pace: float = 0.0) -> None:
+    async def say(self, pcm: bytes, pace: float = 0.0, *, and_end: bool = False) -> None:
         """Send 16-bit mono audio, `pace` seconds per piece of 20 ms."""
         for start in range(0, len(pcm), PIECE):
             await self._client.send_bytes(self._handler + pcm[start : start + PIECE])
             await asyncio.sleep(pace)
+        if and_end:
+            await self.end_speech()
 
     async def end_speech(self) -> None:
         """Close the microphone."""

@@ -6,8 +6,10 @@ from contextlib import suppress
 from typing import Any, Self
 
 from wyoming.event import Event, Eventable, async_read_event, async_write_event
+from wyoming.ping import Pong
 
 NODE_ID = "0f8fad5bd9cb469fa16570867728950e"
+POLLED = ("describe", "stats", "ping")
 CREDIT = {"name": "Somebody", "url": "https://example.org"}
 
 
@@ -63,6 +65,17 @@ def node_info(**changes: Any) -> dict[str, Any]:
         "node": {"id": NODE_ID, "name": "Cellar", "version": "0.1.0", "protocol": 1},
     }
     return {key: value for key, value in (info | changes).items() if value is not None}
+
+
+def engine(unit: str, name: str, **more: Any) -> dict[str, Any]:
+    """Return what `stats` tells of an engine."""
+    told = {"state": "ready", "load_ms": 812.0, "waiting": 0, "running": 0}
+    return {"unit": unit, "name": name, **told, "served": 0, "refused": 0, "failed": 0, **more}
+
+
+def node_stats(*engines: dict[str, Any]) -> dict[str, Any]:
+    """Return the `stats` of a node."""
+    return {"uptime": 12.5, "memory": 123_456_789, "connections": 1, "engines": [*engines]}
 
 
 type Answer = Callable[[Connection, Event], Awaitable[None]]
@@ -121,7 +134,13 @@ class ScriptedNode:
 
     def __init__(self) -> None:
         self.info: dict[str, Any] = node_info()
-        self.answers: dict[str, Answer] = {"describe": self._describe}
+        self.stats: dict[str, Any] | None = None
+        """What is told of the engines; None as a node that is too old to tell."""
+        self.answers: dict[str, Answer] = {
+            "describe": self._describe,
+            "stats": self._count,
+            "ping": reply(Pong()),
+        }
         self.requests: list[Connection] = []
         """Connections that asked for more than a description, oldest first."""
         self.open = 0
@@ -134,8 +153,12 @@ class ScriptedNode:
         self.described += 1
         await connection.send(Raw("info", self.info))
 
-    async def start(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+    async def _count(self, connection: Connection, _event: Event) -> None:
+        if self.stats is not None:
+            await connection.send(Raw("stats", self.stats))
+
+    async def start(self, host: str = "127.0.0.1") -> Self:
+        self._server = await asyncio.start_server(self._serve, host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -168,7 +191,7 @@ class ScriptedNode:
         try:
             with suppress(OSError, asyncio.IncompleteReadError):
                 while (event := await async_read_event(reader)) is not None:
-                    if event.type != "describe" and not connection.received:
+                    if event.type not in POLLED and connection not in self.requests:
                         self.requests.append(connection)
                     connection.received.append(event)
                     self._changed.set()

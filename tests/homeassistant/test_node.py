@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import audioop
 import pytest
 from homeassistant.components import conversation, tts, wake_word
 from homeassistant.components.assist_pipeline import async_get_pipeline
@@ -43,7 +44,13 @@ HOME = {
 
 
 @pytest.fixture
-async def node(tmp_path: Path) -> AsyncGenerator[Node]:
+def wake_programs() -> list[str]:
+    """The wake engines of the node."""
+    return ["microwakeword"]
+
+
+@pytest.fixture
+async def node(tmp_path: Path, wake_programs: list[str]) -> AsyncGenerator[Node]:
     """A node with all embedded engines; it knows the home for clients that do not tell it."""
     home = tmp_path / "home.yaml"
     home.write_text(json.dumps(HOME))
@@ -53,6 +60,7 @@ async def node(tmp_path: Path) -> AsyncGenerator[Node]:
         host="127.0.0.1",
         port=0,
         advertise=[],
+        units=[*(f"wake={engine}" for engine in wake_programs), "stt", "tts", "intent"],
         home=home,
     )
     async with Node(config) as node:
@@ -90,9 +98,12 @@ async def add(hass: HomeAssistant, domain: str, node: Node) -> MockConfigEntry:
 
 
 def entity_ids(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, str]:
-    """Return the entity of each platform."""
+    """Return the first engine of each platform."""
     entries = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
-    return {entity.domain: entity.entity_id for entity in entries}
+    engines = ("conversation", "stt", "tts", "wake_word")
+    return {
+        entity.domain: entity.entity_id for entity in reversed(entries) if entity.domain in engines
+    }
 
 
 async def spoken(hass: HomeAssistant, engine: str, text: str) -> tuple[bytes, int]:
@@ -168,6 +179,44 @@ async def test_the_light_means_the_one_in_the_speakers_room(
     assert hass.states.is_state("light.bedroom_light", "off")
 
 
+async def test_a_sentence_of_an_automation_is_heard_although_nobody_else_says_it(
+    hass: HomeAssistant, hass_ws_client: Any, node: Node
+) -> None:
+    engines = entity_ids(hass, await add(hass, DOMAIN, node))
+    automation = {
+        "alias": "Cinema",
+        "triggers": {"trigger": "conversation", "command": "[it is] movie time (now|tonight)"},
+        "actions": {"action": "light.turn_on", "target": {"entity_id": LIGHT}},
+    }
+    assert await async_setup_component(hass, "automation", {"automation": [automation]})
+    await hass.async_block_till_done()
+    turn, heard = await speak(
+        hass,
+        await hass_ws_client(hass),
+        async_get_pipeline(hass).id,
+        engines["tts"],
+        "it is movie time tonight",
+    )
+    assert heard == "it is movie time tonight"
+    await turn.until("run-end")
+    assert hass.states.is_state(LIGHT, "on")
+
+
+async def test_a_node_tells_how_its_units_do_and_what_a_request_took(
+    hass: HomeAssistant, node: Node
+) -> None:
+    engines = entity_ids(hass, await add(hass, DOMAIN, node))
+    for unit in ("intents", "speech_to_text", "text_to_speech", "wake_word"):
+        assert hass.states.is_state(f"sensor.cellar_{unit}_state", "ready"), unit
+    model = hass.states.get("sensor.cellar_speech_to_text_model")
+    assert model is not None
+    assert model.state not in ("", "unknown", "unavailable")
+    await spoken(hass, engines["tts"], "hello")
+    first = hass.states.get("sensor.cellar_text_to_speech_time_to_first_sound")
+    assert first is not None
+    assert 0 < float(first.state) < 5000
+
+
 async def test_the_intent_unit_controls_the_home_with_the_users_rights(
     hass: HomeAssistant, node: Node, hass_admin_user: MockUser
 ) -> None:
@@ -192,12 +241,25 @@ async def test_the_intent_unit_controls_the_home_with_the_users_rights(
     assert result.response.error_code == "no_intent_match"
 
 
-async def test_a_wake_word_that_a_person_said_is_heard(hass: HomeAssistant, node: Node) -> None:
-    recording = data("media/wake/mww_okay_nabu_1.wav")
-    entity_id = entity_ids(hass, await add(hass, DOMAIN, node))["wake_word"]
+@pytest.mark.parametrize(
+    ("wake_programs", "entity_id", "recording", "word"),
+    [
+        (["microwakeword"], "wake_word.cellar_wake_word", "mww_okay_nabu_1.wav", "okay nabu"),
+        (
+            ["microwakeword", "openwakeword"],
+            "wake_word.cellar_wake_word_openwakeword",
+            "oww_hey_rhasspy.wav",
+            "hey rhasspy",
+        ),
+    ],
+)
+async def test_a_wake_word_that_a_person_said_is_heard_by_the_program_that_was_chosen(
+    hass: HomeAssistant, node: Node, entity_id: str, recording: str, word: str
+) -> None:
+    samples, rate = pcm(data(f"media/wake/{recording}").read_bytes())
+    await add(hass, DOMAIN, node)
     entity = wake_word.async_get_wake_word_detection_entity(hass, entity_id)
     assert entity is not None
-    samples, rate = pcm(recording.read_bytes())
     assert rate == 16_000
 
     async def microphone() -> AsyncGenerator[tuple[bytes, int]]:
@@ -205,10 +267,44 @@ async def test_a_wake_word_that_a_person_said_is_heard(hass: HomeAssistant, node
         for start in range(0, len(audio), PIECE):
             yield audio[start : start + PIECE], start // 32
 
-    result = await entity.async_process_audio_stream(microphone(), "okay_nabu")
+    wake_word_id = word.replace(" ", "_")
+    result = await entity.async_process_audio_stream(microphone(), wake_word_id)
     assert result is not None
-    assert result.wake_word_id == "okay_nabu"
-    assert result.wake_word_phrase.lower() == "okay nabu"
+    assert result.wake_word_id == wake_word_id
+    assert result.wake_word_phrase.lower() == word
+
+
+@pytest.mark.parametrize("haste", [1, 25], ids=["live", "delayed"])
+async def test_a_command_may_follow_the_wake_word_without_a_pause(
+    hass: HomeAssistant, hass_ws_client: Any, node: Node, haste: int
+) -> None:
+    """Also where a busy network delays the audio, and the word is found in a bunch of it."""
+    word = data("media/wake/mww_okay_nabu_1.wav")
+    command = data("media/home/en/generated/turn on the Kitchen lights.wav")
+    await add(hass, DOMAIN, node)
+    turn = Turn(hass, await hass_ws_client(hass))
+    # No time-out: the recording begins with noise that a satellite had heard for long.
+    audio = {"sample_rate": 16_000, "timeout": 0}
+    await turn.start(async_get_pipeline(hass).id, start_stage="wake_word", input=audio)
+    spoken = b"".join(without_silence(pcm(file.read_bytes())[0]) for file in (word, command))
+    silences = bytes(32_000), bytes(8_000)
+    saying = asyncio.create_task(
+        turn.say(spoken.join(silences), pace=PIECE / 32_000 / haste, and_end=True)
+    )
+    await turn.until("wake_word-end")
+    heard = (await turn.until("stt-end"))["stt_output"]["text"]
+    saying.cancel()
+    assert heard.lower().removesuffix("s") == "turn on the kitchen light"
+    await turn.until("run-end")
+    assert hass.states.is_state(LIGHT, "on")
+
+
+def without_silence(samples: bytes) -> bytes:
+    """Return 16-bit audio from the first to the last loud 10 ms."""
+    pieces = [samples[start : start + 320] for start in range(0, len(samples), 320)]
+    loudest = max(audioop.rms(piece, 2) for piece in pieces)
+    loud = [n for n, piece in enumerate(pieces) if audioop.rms(piece, 2) > loudest / 30]
+    return b"".join(pieces[loud[0] : loud[-1] + 1])
 
 
 async def test_home_assistants_own_wyoming_integration_completes_a_turn(

@@ -3,17 +3,22 @@
 from typing import Any
 
 import pytest
-from homeassistant.components.assist_pipeline import async_get_pipeline, async_get_pipelines
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components.assist_pipeline import (
+    async_get_pipeline,
+    async_get_pipelines,
+    async_update_pipeline,
+)
 from homeassistant.components.assist_pipeline.pipeline import (
     KEY_ASSIST_PIPELINE,
     Pipeline,
     PipelineStorageCollection,
 )
-from homeassistant.config_entries import SOURCE_USER
+from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
 from homeassistant.const import CONF_HOST, CONF_PORT
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.wyoming_units.const import (
@@ -24,7 +29,10 @@ from custom_components.wyoming_units.const import (
     DOMAIN,
 )
 
+from .ids import entity_of, next_poll
 from .scripted_node import ScriptedNode, artifact, node_info
+
+ATTIC = "b" * 32
 
 
 async def run_flow(
@@ -57,7 +65,7 @@ def store(hass: HomeAssistant) -> PipelineStorageCollection:
 def second(node: ScriptedNode) -> ScriptedNode:
     """A second node, not yet started."""
     second = ScriptedNode()
-    second.info["node"] = {"id": "b" * 32, "name": "Attic", "version": "0.1.0", "protocol": 1}
+    second.info["node"] = {"id": ATTIC, "name": "Attic", "version": "0.1.0", "protocol": 1}
     return second
 
 
@@ -74,12 +82,12 @@ async def test_yes_makes_a_complete_pipeline_of_the_nodes_units(
         "conversation_engine": "conversation.home_assistant",
         "conversation_language": "en",
         "prefer_local_intents": True,
-        "stt_engine": "stt.cellar_speech_to_text",
+        "stt_engine": entity_of(hass, "stt"),
         "stt_language": "en-US",
-        "tts_engine": "tts.cellar_text_to_speech",
+        "tts_engine": entity_of(hass, "tts"),
         "tts_language": "en-US",
         "tts_voice": "amy",
-        "wake_word_entity": "wake_word.cellar_wake_word",
+        "wake_word_entity": entity_of(hass, "wake"),
         "wake_word_id": "okay_nabu",
     }
     assert async_get_pipeline(hass).id == made.id
@@ -130,9 +138,9 @@ async def test_stages_that_a_node_lacks_come_from_another_and_its_own_come_first
     try:
         await run_flow(hass, second)
         made = pipelines(hass)["Wyoming Units"]
-        assert made.stt_engine == "stt.attic_speech_to_text"
-        assert made.tts_engine == "tts.attic_text_to_speech"
-        assert made.wake_word_entity == "wake_word.cellar_wake_word"
+        assert made.stt_engine == entity_of(hass, "stt", ATTIC)
+        assert made.tts_engine == entity_of(hass, "tts", ATTIC)
+        assert made.wake_word_entity == entity_of(hass, "wake")
     finally:
         await second.stop()
 
@@ -146,8 +154,8 @@ async def test_a_unit_of_another_language_leaves_its_stage_to_the_next_node(
         await run_flow(hass, node, **{CONF_CREATE_PIPELINE: False})
         await run_flow(hass, second)
         made = pipelines(hass)["Wyoming Units"]
-        assert made.stt_engine == "stt.cellar_speech_to_text"
-        assert made.tts_engine == "tts.attic_text_to_speech"
+        assert made.stt_engine == entity_of(hass, "stt")
+        assert made.tts_engine == entity_of(hass, "tts", ATTIC)
     finally:
         await second.stop()
 
@@ -185,61 +193,120 @@ async def test_a_node_without_a_wake_word_unit_makes_a_pipeline_without_one(
     assert (made.wake_word_entity, made.wake_word_id) == (None, None)
 
 
-async def test_a_stage_that_went_out_of_reach_delays_the_pipeline(
-    hass: HomeAssistant, node: ScriptedNode, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+async def waiting(
+    hass: HomeAssistant, node: ScriptedNode, entry: MockConfigEntry
+) -> MockConfigEntry:
+    """An entry that was to get a pipeline, but whose node has lost its voice since."""
     node.info = node_info(tts=None)
-    entry = MockConfigEntry(
-        domain=DOMAIN,
-        title="Cellar",
-        unique_id=node.info["node"]["id"],
-        data={
-            CONF_HOST: "127.0.0.1",
-            CONF_PORT: node.port,
-            CONF_PIPELINE_CONSENT: {CONF_PREFERRED: True},
-        },
+    hass.config_entries.async_update_entry(
+        entry, data={**entry.data, CONF_PIPELINE_CONSENT: {CONF_PREFERRED: True}}
     )
-    entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
     assert "Wyoming Units" not in pipelines(hass)
-    assert "out of reach" in caplog.text
+    return entry
+
+
+async def test_a_stage_that_went_out_of_reach_delays_the_pipeline_and_is_an_issue(
+    hass: HomeAssistant,
+    node: ScriptedNode,
+    waiting: MockConfigEntry,
+    issue_registry: ir.IssueRegistry,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    [issue] = issue_registry.issues.values()
+    assert issue.translation_key == "stage_missing_tts"
+    assert issue.translation_placeholders == {"pipeline": "Wyoming Units", "language": "en"}
+    assert not issue.is_fixable
 
     node.info = node_info()
-    await hass.config_entries.async_reload(entry.entry_id)
-    await hass.async_block_till_done()
-    assert "Wyoming Units" in pipelines(hass)
+    await next_poll(hass, freezer)
+    await next_poll(hass, freezer)  # the first one only brings the entity
+    made = pipelines(hass)["Wyoming Units"]
+    assert made.tts_engine == entity_of(hass, "tts")
+    assert async_get_pipeline(hass).id == made.id
+    assert not issue_registry.issues
 
 
-async def test_the_pipeline_follows_entities_that_are_renamed(
+async def test_a_pipeline_that_waited_takes_the_missing_stage_from_a_node_that_comes_later(
+    hass: HomeAssistant, waiting: MockConfigEntry, second: ScriptedNode
+) -> None:
+    await second.start()
+    try:
+        await run_flow(hass, second, **{CONF_CREATE_PIPELINE: False})
+        made = pipelines(hass)["Wyoming Units"]
+        assert made.id == waiting.data[CONF_PIPELINE_ID]
+        assert made.stt_engine == entity_of(hass, "stt")
+        assert made.tts_engine == entity_of(hass, "tts", ATTIC)
+    finally:
+        await second.stop()
+
+
+async def test_of_several_programs_the_one_that_speaks_the_language_is_taken(
     hass: HomeAssistant, node: ScriptedNode
 ) -> None:
-    entry, _ = await run_flow(hass, node)
-    others = [
-        pipeline for pipeline in async_get_pipelines(hass) if pipeline.name != "Wyoming Units"
-    ]
+    node.info["asr"].insert(0, artifact("oren", models=[artifact("nl", languages=["nl"])]))
+    node.info["tts"].insert(0, artifact("mond", voices=[artifact("nl", languages=["nl"])]))
+    node.info["wake"].insert(0, artifact("off", installed=False, models=[]))
+    await run_flow(hass, node)
+    made = pipelines(hass)["Wyoming Units"]
+    assert (made.stt_engine, made.stt_language) == (entity_of(hass, "stt"), "en-US")
+    assert (made.tts_engine, made.tts_voice) == (entity_of(hass, "tts"), "amy")
+    assert made.wake_word_entity == entity_of(hass, "wake")
+
+
+async def test_pipelines_follow_our_entities_that_are_renamed(
+    hass: HomeAssistant, node: ScriptedNode
+) -> None:
+    await run_flow(hass, node)
+    copy = pipelines(hass)["Wyoming Units"].to_json() | {"name": "Mine", "stt_engine": "stt.other"}
+    del copy["id"]
+    await store(hass).async_create_item(copy)
     registry = er.async_get(hass)
     # All at once, as renaming a device does.
-    for domain, name in (("stt", "speech_to_text"), ("tts", "text_to_speech")):
-        registry.async_update_entity(f"{domain}.cellar_{name}", new_entity_id=f"{domain}.butler")
-    registry.async_update_entity("wake_word.cellar_wake_word", new_entity_id="wake_word.butler")
-    registry.async_update_entity("conversation.cellar_intents", new_entity_id="conversation.b")
+    for unit in ("stt", "tts", "wake"):
+        old = entity_of(hass, unit)
+        registry.async_update_entity(old, new_entity_id=f"{old.split('.')[0]}.butler")
+    registry.async_update_entity(entity_of(hass, "intent"), new_entity_id="conversation.b")
     registry.async_update_entity("tts.butler", name="Butler")
     await hass.async_block_till_done()
     made = pipelines(hass)["Wyoming Units"]
-    assert made.id == entry.data[CONF_PIPELINE_ID]
     assert made.stt_engine == "stt.butler"
     assert made.tts_engine == "tts.butler"
     assert made.wake_word_entity == "wake_word.butler"
     assert made.conversation_engine == "conversation.home_assistant"
-    assert others == [
-        pipeline for pipeline in async_get_pipelines(hass) if pipeline.name != "Wyoming Units"
-    ]
+    mine = pipelines(hass)["Mine"]
+    assert (mine.stt_engine, mine.tts_engine) == ("stt.other", "tts.butler")
 
 
-async def test_renaming_changes_no_pipeline_where_none_was_made(
+async def test_a_pipeline_follows_a_rename_while_the_node_is_away(
+    hass: HomeAssistant, node: ScriptedNode
+) -> None:
+    entry, _ = await run_flow(hass, node)
+    await node.stop()
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    er.async_get(hass).async_update_entity(entity_of(hass, "tts"), new_entity_id="tts.butler")
+    await hass.async_block_till_done()
+    assert pipelines(hass)["Wyoming Units"].tts_engine == "tts.butler"
+
+
+async def test_entities_of_others_are_not_followed(hass: HomeAssistant, node: ScriptedNode) -> None:
+    await run_flow(hass, node)
+    registry = er.async_get(hass)
+    other = registry.async_get_or_create("tts", "other", "1", suggested_object_id="other")
+    made = pipelines(hass)["Wyoming Units"]
+    await async_update_pipeline(hass, made, tts_engine=other.entity_id)
+    registry.async_update_entity(other.entity_id, new_entity_id="tts.renamed")
+    await hass.async_block_till_done()
+    assert pipelines(hass)["Wyoming Units"].tts_engine == other.entity_id
+
+
+async def test_pipelines_without_our_entities_are_not_touched(
     hass: HomeAssistant, loaded: MockConfigEntry
 ) -> None:
     before = async_get_pipelines(hass)
-    er.async_get(hass).async_update_entity("tts.cellar_text_to_speech", new_entity_id="tts.butler")
+    er.async_get(hass).async_update_entity(entity_of(hass, "tts"), new_entity_id="tts.butler")
     await hass.async_block_till_done()
     assert async_get_pipelines(hass) == before

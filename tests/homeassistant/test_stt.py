@@ -16,7 +16,13 @@ from wyoming.asr import Transcript
 from wyoming.audio import AudioChunk
 from wyoming.error import Error
 
-from .scripted_node import Answer, Raw, ScriptedNode, after, hang_up, reply
+from custom_components.wyoming_units.const import (
+    CONF_END_OF_TURN,
+    CONF_SILENCE,
+    END_OF_TURN_HOME_ASSISTANT,
+)
+
+from .scripted_node import Answer, Raw, ScriptedNode, after, artifact, hang_up, reply
 
 ENTITY = "stt.cellar_speech_to_text"
 HEARD = "turn on the kitchen light"
@@ -90,7 +96,7 @@ async def test_what_the_unit_spent_its_time_on_is_in_the_diagnostics(
     node.answers["audio-stop"] = reply(Transcript(text=HEARD, context=told))
     await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
     diagnostics = await get_diagnostics_for_config_entry(hass, hass_client, loaded)
-    assert diagnostics["timings"] == {"stt": told}
+    assert diagnostics["timings"] == {"stt ears": told}
 
 
 async def test_the_text_is_returned_while_the_microphone_is_still_open(
@@ -219,6 +225,79 @@ async def test_the_unit_says_what_it_can_and_how_it_likes_its_audio(
         prefers_auto_gain_enabled=False,
         prefers_noise_reduction_enabled=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "sensitivity"),
+    [
+        ({}, "default"),
+        ({CONF_SILENCE: "relaxed"}, "relaxed"),
+        ({CONF_SILENCE: "aggressive"}, "aggressive"),
+    ],
+)
+async def test_the_unit_is_told_how_long_a_silence_ends_a_turn(
+    hass: HomeAssistant,
+    node: ScriptedNode,
+    loaded: MockConfigEntry,
+    entity: stt.SpeechToTextEntity,
+    options: dict[str, str],
+    sensitivity: str,
+) -> None:
+    hass.config_entries.async_update_entry(loaded, options=options)
+    node.answers["audio-stop"] = reply(Transcript(text=HEARD))
+    await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
+    transcribe = (await node.request()).received[0]
+    assert transcribe.data["vad_sensitivity"] == sensitivity
+    assert "end_of_turn" not in transcribe.data["context"]
+
+
+async def test_home_assistant_ends_the_turn_where_the_user_wants_it_to(
+    hass: HomeAssistant,
+    node: ScriptedNode,
+    loaded: MockConfigEntry,
+    entity: stt.SpeechToTextEntity,
+) -> None:
+    hass.config_entries.async_update_entry(
+        loaded, options={CONF_END_OF_TURN: END_OF_TURN_HOME_ASSISTANT}
+    )
+    assert entity.audio_processing.requires_external_vad
+    assert entity.audio_processing.prefers_noise_reduction_enabled
+    node.answers["audio-stop"] = reply(Transcript(text=HEARD))
+    await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
+    transcribe = (await node.request()).received[0]
+    assert transcribe.data["context"]["end_of_turn"] == "client"
+    assert "vad_sensitivity" not in transcribe.data
+
+
+async def test_of_several_programs_the_right_one_is_asked(
+    hass: HomeAssistant, node: ScriptedNode, entry: MockConfigEntry
+) -> None:
+    second = artifact("big-ears", models=[artifact("whisper", languages=["de", "fr"])])
+    node.info["asr"].append(node.info["asr"][0] | second)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    node.answers["audio-stop"] = reply(Transcript(text=HEARD))
+    for entity_id, program in ((ENTITY, "ears"), (f"{ENTITY}_big_ears", "big-ears")):
+        entity = stt.async_get_speech_to_text_engine(hass, entity_id)
+        assert isinstance(entity, stt.SpeechToTextEntity)
+        await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
+        select, transcribe, *_ = (await node.request()).received
+        assert (select.type, select.data) == ("select-program", {"name": program})
+        assert transcribe.type == "transcribe"
+    assert entity.supported_languages == ["de", "fr"]
+
+
+async def test_a_program_that_the_node_does_not_know_any_more_is_an_error_result(
+    hass: HomeAssistant, node: ScriptedNode, entry: MockConfigEntry
+) -> None:
+    node.info["asr"].append(node.info["asr"][0] | artifact("big-ears"))
+    node.answers["select-program"] = reply(Error(text="no such program", code="unknown-model"))
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    entity = stt.async_get_speech_to_text_engine(hass, ENTITY)
+    assert isinstance(entity, stt.SpeechToTextEntity)
+    result = await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
+    assert result == FAILED
 
 
 async def test_logs_above_debug_never_hold_what_was_said(

@@ -204,22 +204,24 @@ async def test_a_home_assistant_that_hides_its_runs_costs_the_room_and_nothing_e
     await turn.reply()
 
 
-async def test_speech_right_behind_the_wake_word_is_not_lost(
-    node: ScriptedNode, pipeline: str, new_turn: NewTurn
+@pytest.mark.parametrize("own_buffer", [{}, {"audio_seconds_to_buffer": 10}])
+async def test_speech_right_behind_the_wake_word_is_neither_lost_nor_doubled(
+    node: ScriptedNode, pipeline: str, new_turn: NewTurn, own_buffer: dict[str, int]
 ) -> None:
-    node.answers["audio-chunk"] = after(10, reply(Detection(name="okay_nabu", timestamp=0)))
+    """Also where the satellite asked the pipeline to repeat the audio before the word's detection."""
+    node.answers["audio-chunk"] = after(10, reply(Detection(name="okay_nabu", timestamp=50)))
     turn = await new_turn()
-    await turn.start(pipeline, start_stage="wake_word", input={"sample_rate": 16000})
+    await turn.start(pipeline, start_stage="wake_word", input={"sample_rate": 16000, **own_buffer})
     pieces = [number.to_bytes(2, "little") * 160 for number in range(60)]  # 10 ms each
     await turn.say(b"".join(pieces), pace=0.002)
     woken = await turn.until("wake_word-end")
     assert woken["wake_word_output"]["wake_word_id"] == "okay_nabu"
     await turn.end_speech()
     await turn.until("stt-end")
-    wake, hear = node.requests
+    _, hear = node.requests
     heard = [AudioChunk.from_event(event).audio for event in hear.all("audio-chunk")]
-    first = len(wake.all("audio-chunk"))
-    assert heard[: len(pieces) - first] == pieces[first:]
+    assert heard[:55] == (pieces if own_buffer else pieces[5:])[:55]
+    assert len(heard) == (60 if own_buffer else 55)
     await turn.reply()
 
 

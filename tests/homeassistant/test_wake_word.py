@@ -13,7 +13,7 @@ from wyoming.error import Error
 from wyoming.ping import Pong
 from wyoming.wake import Detection, NotDetected
 
-from .scripted_node import ScriptedNode, after, hang_up, reply
+from .scripted_node import ScriptedNode, after, artifact, hang_up, reply
 
 ENTITY = "wake_word.cellar_wake_word"
 OKAY_NABU = Detection(name="okay_nabu", timestamp=20)
@@ -50,11 +50,64 @@ async def test_the_word_is_returned_with_its_phrase_and_no_audio_is_lost(
     assert request.received[0].data["names"] == ["okay_nabu"]
     sent = [AudioChunk.from_event(event) for event in request.all("audio-chunk")]
     assert [chunk.timestamp for chunk in sent] == [10 * n for n in range(len(sent))]
-    # What comes next is neither swallowed nor is the stream ended: speech-to-text goes on with it.
+    # What was said after the word is kept, and what comes next is neither swallowed nor is the
+    # stream ended: speech-to-text goes on with it.
     assert result.queued_audio is not None
-    [(queued, timestamp)] = result.queued_audio
-    assert (number(queued), timestamp) == (len(sent), 10 * len(sent))
+    queued = [(number(audio), timestamp) for audio, timestamp in result.queued_audio]
+    assert queued == [(n, 10 * n) for n in range(2, len(sent) + 1)]
     assert number((await anext(stream))[0]) == len(sent) + 1
+
+
+async def test_audio_is_cut_where_the_word_ends(
+    node: ScriptedNode, entity: wake_word.WakeWordDetectionEntity
+) -> None:
+    node.answers["audio-chunk"] = after(5, reply(Detection(name="okay_nabu", timestamp=27)))
+    result = await entity.async_process_audio_stream(microphone(), "okay_nabu")
+    assert result is not None
+    assert result.queued_audio is not None
+    audio, timestamp = result.queued_audio[0]
+    assert (number(audio), len(audio), timestamp) == (2, 3 * 32, 27)
+    assert [timestamp for _, timestamp in result.queued_audio[1:3]] == [30, 40]
+
+
+async def test_no_more_than_two_seconds_are_kept(
+    node: ScriptedNode, entity: wake_word.WakeWordDetectionEntity
+) -> None:
+    node.answers["audio-chunk"] = after(300, reply(Detection(name="okay_nabu", timestamp=0)))
+    result = await entity.async_process_audio_stream(microphone(pause=0), "okay_nabu")
+    assert result is not None
+    assert result.queued_audio is not None
+    [first, *_, last] = [timestamp for _, timestamp in result.queued_audio]
+    assert last >= 3000
+    assert 2000 <= last - first <= 2010
+
+
+async def test_a_detection_without_a_time_leaves_only_what_is_still_unsent(
+    node: ScriptedNode, entity: wake_word.WakeWordDetectionEntity
+) -> None:
+    node.answers["audio-chunk"] = after(3, reply(Detection(name="okay_nabu")))
+    result = await entity.async_process_audio_stream(microphone(), "okay_nabu")
+    assert result is not None
+    assert result.queued_audio is not None
+    sent = (await node.request()).all("audio-chunk")
+    assert [timestamp for _, timestamp in result.queued_audio] == [10 * len(sent)]
+
+
+async def test_of_several_programs_the_right_one_is_asked(
+    hass: HomeAssistant, node: ScriptedNode, entry: MockConfigEntry
+) -> None:
+    second = artifact("guard", models=[artifact("hey_pi", languages=["en"], phrase="Hey Pi")])
+    node.info["wake"].append(second)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    for entity_id, program in ((ENTITY, "sentinel"), (f"{ENTITY}_guard", "guard")):
+        entity = wake_word.async_get_wake_word_detection_entity(hass, entity_id)
+        assert entity is not None
+        node.answers["audio-chunk"] = after(1, reply(Detection(name="hey_pi", timestamp=0)))
+        assert await entity.async_process_audio_stream(microphone(), "hey_pi")
+        select, detect, *_ = (await node.request()).received
+        assert (select.type, select.data) == ("select-program", {"name": program})
+        assert detect.type == "detect"
 
 
 async def test_any_word_wakes_where_none_was_chosen(
@@ -90,7 +143,7 @@ async def test_a_word_in_the_last_audio_is_heard_after_its_end(
     node: ScriptedNode, entity: wake_word.WakeWordDetectionEntity
 ) -> None:
     node.answers["audio-stop"] = reply(OKAY_NABU)
-    result = await entity.async_process_audio_stream(microphone(3), "okay_nabu")
+    result = await entity.async_process_audio_stream(microphone(2), "okay_nabu")
     assert result is not None
     assert result.queued_audio is None
 

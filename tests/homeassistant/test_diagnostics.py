@@ -1,0 +1,41 @@
+"""What a user sends along with a bug report."""
+
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.components.diagnostics import (
+    get_diagnostics_for_config_entry,
+)
+
+from .scripted_node import ScriptedNode, engine, node_stats
+
+
+async def test_they_tell_what_the_node_can_do_and_how_it_does_but_not_where_it_is(
+    hass: HomeAssistant, hass_client: Any, node: ScriptedNode, entry: MockConfigEntry
+) -> None:
+    node.stats = node_stats(engine("stt", "ears"))
+    hass.config_entries.async_update_entry(entry, options={"end_of_turn": "unit"})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    entry.runtime_data.async_answered("stt", "ears", {"timing": {"total": 520.0}, "rtf": 0.02})
+    diagnostics = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert diagnostics == {
+        "entry": {"host": "**REDACTED**", "port": node.port},
+        "options": {"end_of_turn": "unit"},
+        "reachable": True,
+        "info": node.info,
+        "stats": node.stats,
+        "timings": {"stt ears": {"timing": {"total": 520.0}, "rtf": 0.02}},
+    }
+
+
+async def test_they_are_there_for_a_node_that_is_away(
+    hass: HomeAssistant, hass_client: Any, node: ScriptedNode, loaded: MockConfigEntry
+) -> None:
+    await node.stop()
+    await loaded.runtime_data.async_refresh()
+    diagnostics = await get_diagnostics_for_config_entry(hass, hass_client, loaded)
+    assert diagnostics["reachable"] is False
+    assert diagnostics["info"] == node.info
+    assert diagnostics["stats"] is None

@@ -1,18 +1,11 @@
-"""Issues that are raised and taken back, and what fixes them."""
+"""Issues of nodes and their units, and what fixes them."""
 
-import json
-from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.components.assist_pipeline import async_get_pipelines, async_update_pipeline
-from homeassistant.components.assist_pipeline.pipeline import KEY_ASSIST_PIPELINE, Pipeline
-from homeassistant.components.repairs import DOMAIN as REPAIRS
-from homeassistant.config_entries import SOURCE_USER, ConfigEntryDisabler, ConfigEntryState
-from homeassistant.const import CONF_HOST, CONF_PORT
-from homeassistant.core import CoreState, HomeAssistant
+from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers import (
     area_registry as ar,
     device_registry as dr,
@@ -22,132 +15,13 @@ from homeassistant.helpers import (
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components import wyoming_units
 from custom_components.wyoming_units.const import (
-    CONF_CREATE_PIPELINE,
-    CONF_PIPELINE_ID,
-    CONF_PREFERRED,
     DOMAIN,
 )
 
 from .ids import entity_of, next_poll
-from .scripted_node import NODE_ID, ScriptedNode, artifact, node_info
-
-ENGLISH: dict[str, Any] = json.loads(
-    (Path(wyoming_units.__file__).parent / "translations" / "en.json").read_text()
-)["issues"]
-ENGINES = ("stt_engine", "tts_engine", "wake_word_entity")
-OTHER_ID = "f" * 32
-ATTIC = "b" * 32
-
-
-def issue(hass: HomeAssistant) -> ir.IssueEntry | None:
-    """Return the only issue, if there is one, after a look at its texts."""
-    found = [each for each in ir.async_get(hass).issues.values() if each.active]
-    assert len(found) < 2, found
-    for each in found:
-        assert each.domain == DOMAIN
-        assert each.learn_more_url
-        texts = ENGLISH[each.translation_key]
-        told = each.translation_placeholders or {}
-        texts["title"].format(**told)
-        if each.is_fixable:
-            confirm = texts["fix_flow"]["step"]["confirm"]
-            confirm["title"].format(**told)
-            confirm["description"].format(**told)
-        else:
-            texts["description"].format(**told)
-    return found[0] if found else None
-
-
-def key(hass: HomeAssistant) -> str | None:
-    found = issue(hass)
-    return found.translation_key if found else None
-
-
-class Repairs:
-    """Runs fix flows as the frontend does."""
-
-    def __init__(self, hass: HomeAssistant, client: Any) -> None:
-        self._hass = hass
-        self._client = client
-
-    async def open(self) -> str:
-        """Open the flow of the only issue; nothing happens before it is submitted."""
-        found = issue(self._hass)
-        assert found is not None
-        response = await self._client.post(
-            "/api/repairs/issues/fix", json={"handler": DOMAIN, "issue_id": found.issue_id}
-        )
-        assert response.status == HTTPStatus.OK
-        flow = await response.json()
-        assert (flow["type"], flow["step_id"]) == ("form", "confirm")
-        assert flow["description_placeholders"] == found.translation_placeholders
-        self.texts = ENGLISH[found.translation_key]["fix_flow"]
-        return flow["flow_id"]
-
-    async def submit(self, flow_id: str) -> str:
-        """Return how it ended: `create_entry`, or why not."""
-        response = await self._client.post(f"/api/repairs/issues/fix/{flow_id}", json={})
-        assert response.status == HTTPStatus.OK
-        flow = await response.json()
-        await self._hass.async_block_till_done()
-        if flow["type"] == "abort":
-            assert self.texts["abort"][flow["reason"]]
-        return flow["reason"] if flow["type"] == "abort" else flow["type"]
-
-    async def fix(self) -> str:
-        return await self.submit(await self.open())
-
-
-@pytest.fixture
-async def repairs(hass: HomeAssistant, hass_client: Any) -> Repairs:
-    assert await async_setup_component(hass, REPAIRS, {})
-    return Repairs(hass, await hass_client())
-
-
-async def made_pipeline(hass: HomeAssistant, node: ScriptedNode) -> MockConfigEntry:
-    """Add a node with a pipeline."""
-    flow = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
-    flow = await hass.config_entries.flow.async_configure(
-        flow["flow_id"], {CONF_HOST: "127.0.0.1", CONF_PORT: node.port}
-    )
-    flow = await hass.config_entries.flow.async_configure(
-        flow["flow_id"], {CONF_CREATE_PIPELINE: True, CONF_PREFERRED: False}
-    )
-    await hass.async_block_till_done()
-    return flow["result"]
-
-
-def pipeline(hass: HomeAssistant, pipeline_id: str) -> dict[str, Any]:
-    """Return a pipeline as it is stored now."""
-    return next(each for each in async_get_pipelines(hass) if each.id == pipeline_id).to_json()
-
-
-def pipeline_of(hass: HomeAssistant, entry: MockConfigEntry) -> Pipeline:
-    made = entry.data[CONF_PIPELINE_ID]
-    return next(each for each in async_get_pipelines(hass) if each.id == made)
-
-
-async def second_node(hass: HomeAssistant, **info: Any) -> tuple[ScriptedNode, MockConfigEntry]:
-    """Add a second node, without a pipeline."""
-    node = ScriptedNode()
-    node.info |= info
-    node.info["node"] = {"id": ATTIC, "name": "Attic", "version": "0.1.0", "protocol": 1}
-    await node.start()
-    entry = MockConfigEntry(
-        domain=DOMAIN,
-        title="Attic",
-        unique_id=ATTIC,
-        data={CONF_HOST: "127.0.0.1", CONF_PORT: node.port},
-    )
-    entry.add_to_hass(hass)
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await hass.async_block_till_done()
-    return node, entry
-
-
-# A node with another identity
+from .issues import OTHER_ID, Repairs, issue, key, made_pipeline, pipeline_of
+from .scripted_node import NODE_ID, ScriptedNode, node_info
 
 
 async def lose_identity(
@@ -316,9 +190,6 @@ async def test_a_node_that_is_removed_or_disabled_leaves_no_issue(
     assert issue(hass) is None
 
 
-# Versions
-
-
 @pytest.mark.parametrize(
     ("protocol", "told"), [(2, "node_too_new"), (0, "node_too_old"), ("x", "node_too_new")]
 )
@@ -344,9 +215,6 @@ async def test_a_version_that_does_not_fit_says_what_to_update(
     node.info["node"]["protocol"] = 1
     await next_poll(hass, freezer)
     assert issue(hass) is None
-
-
-# Units
 
 
 async def test_a_unit_that_the_node_does_not_offer_any_more_is_told_until_it_is_back(
@@ -452,192 +320,3 @@ async def test_a_unit_that_the_user_deleted_meanwhile_is_gone(
     flow_id = await repairs.open()
     assert await delete()
     assert await repairs.submit(flow_id) == "gone"
-
-
-# Pipelines
-
-
-async def test_a_pipeline_whose_node_was_removed_gets_the_units_of_another_by_a_repair(
-    hass: HomeAssistant, node: ScriptedNode, repairs: Repairs, freezer: FrozenDateTimeFactory
-) -> None:
-    cellar = await made_pipeline(hass, node)
-    attic, entry = await second_node(hass)
-    try:
-        [made] = [each for each in async_get_pipelines(hass) if each.name == "Wyoming Units"]
-        before = made.to_json()
-        chosen = {"tts_language": "en-GB", "tts_voice": "alba", "wake_word_id": "alexa"}
-        await async_update_pipeline(hass, made, **chosen)
-        before |= chosen
-        await hass.config_entries.async_remove(cellar.entry_id)
-        await next_poll(hass, freezer)
-        found = issue(hass)
-        assert found.translation_key == "missing_engine"
-        assert found.translation_placeholders == {
-            "pipeline": "Wyoming Units",
-            "missing": ", ".join(before[field] for field in ENGINES),
-            "replacement": ", ".join(
-                entity_of(hass, unit, ATTIC) for unit in ("stt", "tts", "wake")
-            ),
-        }
-        flow_id = await repairs.open()
-        assert pipeline(hass, made.id) == before
-        assert await repairs.submit(flow_id) == "create_entry"
-        assert pipeline(hass, made.id) == before | {
-            "stt_engine": entity_of(hass, "stt", ATTIC),
-            "tts_engine": entity_of(hass, "tts", ATTIC),
-            "wake_word_entity": entity_of(hass, "wake", ATTIC),
-        }
-        await next_poll(hass, freezer)
-        assert issue(hass) is None
-
-        await hass.config_entries.async_remove(entry.entry_id)
-        assert issue(hass) is None
-    finally:
-        await attic.stop()
-
-
-async def test_removing_the_last_node_leaves_no_issue(
-    hass: HomeAssistant, node: ScriptedNode, freezer: FrozenDateTimeFactory
-) -> None:
-    cellar = await made_pipeline(hass, node)
-    attic, entry = await second_node(hass, asr=[])
-    try:
-        await hass.config_entries.async_remove(cellar.entry_id)
-        await next_poll(hass, freezer)
-        assert len(ir.async_get(hass).issues) == 2
-        await hass.config_entries.async_remove(entry.entry_id)
-        assert issue(hass) is None
-    finally:
-        await attic.stop()
-
-
-async def test_a_stage_that_no_node_can_do_is_told_until_one_can(
-    hass: HomeAssistant, node: ScriptedNode, repairs: Repairs, freezer: FrozenDateTimeFactory
-) -> None:
-    cellar = await made_pipeline(hass, node)
-    deaf = [artifact("oren", models=[artifact("nl", languages=["nl"])])]
-    attic, _ = await second_node(hass, asr=deaf)
-    try:
-        [made] = [each for each in async_get_pipelines(hass) if each.name == "Wyoming Units"]
-        await hass.config_entries.async_remove(cellar.entry_id)
-        await next_poll(hass, freezer)
-        told = {each.translation_key: each for each in ir.async_get(hass).issues.values()}
-        assert told.keys() == {"missing_engine", "stage_missing_stt"}
-        assert told["stage_missing_stt"].translation_placeholders == {
-            "pipeline": "Wyoming Units",
-            "language": "en",
-        }
-        ir.async_delete_issue(hass, DOMAIN, told["stage_missing_stt"].issue_id)
-        assert await repairs.fix() == "create_entry"  # what can be replaced is
-        assert pipeline(hass, made.id)["stt_engine"] == made.stt_engine
-        assert pipeline(hass, made.id)["tts_engine"] == entity_of(hass, "tts", ATTIC)
-        await next_poll(hass, freezer)
-        assert key(hass) == "stage_missing_stt"
-
-        attic.info["asr"] = node_info()["asr"]
-        await next_poll(hass, freezer)  # brings the entity
-        await next_poll(hass, freezer)
-        told = {each.translation_key for each in ir.async_get(hass).issues.values()}
-        assert told == {"missing_engine", "unit_gone"}
-    finally:
-        await attic.stop()
-
-
-@pytest.fixture
-async def mine(hass: HomeAssistant, loaded: MockConfigEntry) -> Pipeline:
-    """A pipeline of the user's own, which uses one of our entities."""
-    return await hass.data[KEY_ASSIST_PIPELINE].pipeline_store.async_create_item(
-        {
-            "name": "Mine",
-            "language": "en",
-            "conversation_engine": "conversation.home_assistant",
-            "conversation_language": "en",
-            "stt_engine": "cloud",
-            "stt_language": "en",
-            "tts_engine": entity_of(hass, "tts"),
-            "tts_language": "en-GB",
-            "tts_voice": "alba",
-            "wake_word_entity": None,
-            "wake_word_id": None,
-        }
-    )
-
-
-async def test_a_missing_agent_is_replaced_by_the_built_in_one(
-    hass: HomeAssistant, mine: Pipeline, repairs: Repairs, freezer: FrozenDateTimeFactory
-) -> None:
-    await async_update_pipeline(
-        hass, mine, conversation_engine="conversation.gone", conversation_language="xx"
-    )
-    await next_poll(hass, freezer)
-    assert issue(hass).translation_placeholders["missing"] == "conversation.gone"
-    assert await repairs.fix() == "create_entry"
-    assert pipeline(hass, mine.id) == mine.to_json()
-
-
-async def test_an_agent_cannot_be_replaced_in_a_language_that_nothing_understands(
-    hass: HomeAssistant, mine: Pipeline, freezer: FrozenDateTimeFactory
-) -> None:
-    await async_update_pipeline(hass, mine, conversation_engine="conversation.gone", language="tlh")
-    await next_poll(hass, freezer)
-    assert key(hass) == "stage_missing_conversation"
-
-
-async def test_pipelines_that_never_used_our_entities_are_not_judged(
-    hass: HomeAssistant, mine: Pipeline, freezer: FrozenDateTimeFactory
-) -> None:
-    await async_update_pipeline(hass, mine, tts_engine="tts.gone")
-    await next_poll(hass, freezer)
-    assert issue(hass) is None
-
-
-async def test_a_pipeline_that_we_made_is_judged_whatever_it_uses(
-    hass: HomeAssistant, node: ScriptedNode, freezer: FrozenDateTimeFactory
-) -> None:
-    entry = await made_pipeline(hass, node)
-    hass.states.async_set("stt.other", "unknown")
-    await async_update_pipeline(
-        hass,
-        pipeline_of(hass, entry),
-        stt_engine="stt.other",
-        tts_engine="tts.gone",
-        wake_word_entity=None,
-        wake_word_id=None,
-    )
-    await next_poll(hass, freezer)
-    assert issue(hass).translation_placeholders["missing"] == "tts.gone"
-
-
-async def test_nothing_is_told_of_pipelines_before_home_assistant_has_started(
-    hass: HomeAssistant, mine: Pipeline, freezer: FrozenDateTimeFactory
-) -> None:
-    await async_update_pipeline(hass, mine, conversation_engine="conversation.late")
-    hass.set_state(CoreState.starting)
-    await next_poll(hass, freezer)
-    assert issue(hass) is None
-    hass.set_state(CoreState.running)
-    hass.states.async_set("conversation.late", "unknown")
-    await next_poll(hass, freezer)
-    assert issue(hass) is None
-
-
-async def test_a_repair_that_is_not_needed_any_more_changes_nothing(
-    hass: HomeAssistant, mine: Pipeline, repairs: Repairs, freezer: FrozenDateTimeFactory
-) -> None:
-    await async_update_pipeline(hass, mine, conversation_engine="conversation.gone")
-    await next_poll(hass, freezer)
-    flow_id = await repairs.open()
-    await async_update_pipeline(hass, mine, conversation_engine="conversation.home_assistant")
-    assert await repairs.submit(flow_id) == "gone"
-    assert pipeline(hass, mine.id) == mine.to_json()
-
-
-async def test_a_replacement_that_is_gone_by_then_is_not_used(
-    hass: HomeAssistant, mine: Pipeline, repairs: Repairs, freezer: FrozenDateTimeFactory
-) -> None:
-    await async_update_pipeline(hass, mine, conversation_engine="conversation.gone")
-    await next_poll(hass, freezer)
-    flow_id = await repairs.open()
-    await async_update_pipeline(hass, mine, conversation_engine="conversation.gone", language="tlh")
-    assert await repairs.submit(flow_id) == "no_replacement"
-    assert pipeline(hass, mine.id)["conversation_engine"] == "conversation.gone"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wyoming_units.engines import espeak_library
 from wyoming_units.engines.base import Audio, SynthesisRequest
 from wyoming_units.engines.espeak import EspeakSynthesizer
 from wyoming_units.engines.espeak_library import phonemes
 from wyoming_units.errors import UnknownVoice
+from wyoming_units.speech.speakable import speakable
 
 RATE = 22_050
 
@@ -79,6 +82,12 @@ def test_speech_is_float_audio_of_a_plausible_length(espeak: EspeakSynthesizer) 
         (None, "zh-CN", "cmn"),
         (None, "zh-Hans", "cmn"),
         (None, "zh-HK", "yue"),
+        (None, "zh-Hant-HK", "yue"),
+        (None, "zh-MO", "yue"),
+        (None, "zh-Hant-TW", "cmn"),
+        (None, "de-CH", "de"),
+        (None, "fr-CA", "fr-fr"),
+        (None, "fr-CH", "fr-ch"),
         (None, "no", "nb"),
         ("de", None, "de"),
         ("de", "en", "de"),
@@ -95,8 +104,9 @@ def test_a_voice_is_chosen_by_name_and_else_by_language(
 def test_an_unknown_voice_or_language_is_refused(
     espeak: EspeakSynthesizer, name: str | None, language: str | None
 ) -> None:
-    with pytest.raises(UnknownVoice, match=repr(name if name is not None else language)):
+    with pytest.raises(UnknownVoice, match=repr(name if name is not None else language)) as error:
         espeak.voice(name, language)
+    assert {"de", "fr-fr", "cmn"} <= set(str(error.value).replace(",", " ").split())
 
 
 def test_every_voice_that_is_offered_speaks(espeak: EspeakSynthesizer) -> None:
@@ -124,6 +134,45 @@ def test_chinese_is_read_in_chinese(espeak: EspeakSynthesizer) -> None:
     assert phonemes("打开厨房的灯", "zh") == phonemes("打开厨房的灯", "cmn")
     assert "(" not in phonemes("打开厨房的灯", "zh")
     assert 0.8 < seconds(speak(espeak, "打开厨房的灯", "cmn")) < 3
+
+
+@pytest.fixture
+def language_switches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the library's marks, such as "(en)" before what a voice reads in English."""
+    monkeypatch.setattr(espeak_library, "_LANGUAGE_SWITCH", re.compile("$^"))
+
+
+# Syllables, for a length: an engine that spells a text takes several times as long.
+SPOKEN = [
+    ("de", "Das Licht in der Küche ist an, 21,5 °C, 50 % und 3 kWh um 19:30 Uhr.", 34),
+    ("de-CH", "Die Haustür ist z. B. abgeschlossen.", 12),
+    ("fr", "La lumière de la cuisine est allumée, 21,5 °C, 50 % et 3 kWh à 19h30.", 34),
+    ("fr-CA", "M. Dupont, la porte d'entrée est verrouillée.", 12),
+    ("zh-CN", "厨房灯已打开，温度21.5℃，湿度50%，现在19:30。", 31),
+    ("zh-TW", "廚房燈已打開，溫度21.5℃，濕度50%，現在19:30。", 31),
+    ("zh-HK", "廚房燈已打開，溫度21.5℃，濕度50%，而家19:30。", 31),
+]
+
+
+@pytest.mark.parametrize(("language", "text", "syllables"), SPOKEN)
+@pytest.mark.usefixtures("language_switches")
+def test_a_reply_is_read_in_its_language_and_not_spelled(
+    espeak: EspeakSynthesizer, language: str, text: str, syllables: int
+) -> None:
+    words = speakable(text, language)
+    assert "(" not in phonemes(words, language)
+    audio = speak(espeak, words, espeak.voice(None, language).name)
+    assert 0.12 < seconds(audio) / syllables < 0.35
+    assert 0.2 < np.abs(audio).max() <= 1
+
+
+@pytest.mark.parametrize(("language", "text"), [("zh", "50%"), ("zh", "5kWh"), ("de", "3 kWh")])
+@pytest.mark.usefixtures("language_switches")
+def test_units_are_not_left_to_the_voice_which_reads_them_in_english(
+    language: str, text: str
+) -> None:
+    assert "(en)" in phonemes(text, language)
+    assert "(" not in phonemes(speakable(text, language), language)
 
 
 def test_audio_comes_in_pieces_while_it_is_made(espeak: EspeakSynthesizer) -> None:

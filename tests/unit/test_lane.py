@@ -121,6 +121,7 @@ async def test_too_many_callers_are_told_that_the_engine_loads_or_is_busy() -> N
 
 async def test_a_client_with_one_call_does_not_wait_behind_all_of_a_client_with_many() -> None:
     lane = ready()
+    await lane.call(ME, int)  # loaded
     release, order = threading.Event(), list[str]()
     running = asyncio.create_task(lane.call(ME, release.wait, 5))
     calls = [asyncio.create_task(lane.call(ME, order.append, "many")) for _ in range(10)]
@@ -135,6 +136,7 @@ async def test_a_client_with_one_call_does_not_wait_behind_all_of_a_client_with_
 
 async def test_who_fills_the_queue_makes_room_for_another_client() -> None:
     lane = ready(depth=3)
+    await lane.call(ME, int)  # loaded
     release = threading.Event()
     running = asyncio.create_task(lane.call(ME, release.wait, 5))
     await asyncio.sleep(0)

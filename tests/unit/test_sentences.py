@@ -34,6 +34,10 @@ def split(text: str, step: int = 10**9, language: str | None = None) -> list[str
         ("灯已打开。温度是21.5度！好吗？", ["灯已打开。", "温度是21.5度！", "好吗？"]),
         ("他说：“好。”然后走了。", ["他说：“好。”", "然后走了。"]),
         ("यह चालू है। ठीक है।", ["यह चालू है।", "ठीक है।"]),
+        ("「好。」他走了！真的吗？", ["「好。」", "他走了！", "真的吗？"]),
+        ("Er rief: „Stopp.“ Dann ging er.", ["Er rief: „Stopp.“", "Dann ging er."]),
+        ("»Ja.« Mehr nicht.", ["»Ja.«", "Mehr nicht."]),
+        ("Ça va ? Oui ! Très bien.", ["Ça va ?", "Oui !", "Très bien."]),
     ],
 )
 def test_sentences_end_at_full_stops_and_at_line_ends(text: str, sentences: list[str]) -> None:
@@ -53,6 +57,8 @@ def test_sentences_end_at_full_stops_and_at_line_ends(text: str, sentences: list
         "Use node.js or www.example.com now.",
         "It is at 7.30 or 10.15.",
         "approx. five",
+        "Das sind ca. 5 Lampen, ggf. Sechs, z. B. Hier.",
+        "M. Dupont et Mme. Roy, env. 5, p. ex. Ici, c.-à-d. Là.",
     ],
 )
 def test_dots_inside_a_sentence_do_not_end_it(text: str) -> None:
@@ -116,6 +122,18 @@ def test_a_first_clause_comes_before_the_sentence_is_complete() -> None:
         "There are three lights on in the kitchen, two in the hall, and one more that I do not kn"
     )
     assert splitter.push(text) == ["There are three lights on in the kitchen,"]
+
+
+def test_chinese_is_cut_where_it_would_take_as_long_to_say_as_other_languages() -> None:
+    text = (
+        "厨房里有三盏灯开着，走廊里有两盏，还有一盏我不知道在哪里，花园里的灯也都还开着，要不要关掉"
+    )
+    assert len(text) < 80
+    assert split(text) == [text]
+    first, rest = split(text, language="zh-CN")
+    assert first == "厨房里有三盏灯开着，"
+    assert first + rest == text
+    assert max(map(len, split("我" * 300, language="yue"))) <= 250 // 3
 
 
 def test_numbers_are_not_cut_at_their_commas() -> None:

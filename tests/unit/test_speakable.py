@@ -89,6 +89,8 @@ def test_pictures_are_dropped(text: str, spoken: str) -> None:
         ("zh", "现在21.5℃，湿度50%", "现在21.5摄氏度，湿度百分之50"),
         ("zh-CN", "是-5°C，用电3kWh的", "是负5摄氏度，用电3千瓦时的"),
         ("cmn", "5%", "百分之5"),
+        ("yue", "5%", "百分之5"),
+        ("zh-Hant-TW", "-5℃", "负5摄氏度"),
     ],
 )
 def test_units_are_spoken_as_words(language: str, text: str, spoken: str) -> None:
@@ -101,6 +103,52 @@ def test_units_are_spoken_as_words(language: str, text: str, spoken: str) -> Non
 )
 def test_what_only_looks_like_a_unit_stays(text: str) -> None:
     assert speakable(text, "en") == text
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "spoken"),
+    [
+        ("de", "auf 21.5 Grad oder 50.5 Prozent", "auf 21,5 Grad oder 50,5 Prozent"),
+        ("de", "minus 1.5 Grad und 2.5 Kilowattstunden", "minus 1,5 Grad und 2,5 Kilowattstunden"),
+        ("fr", "à 21.5 degrés, 50.5 pour cent", "à 21,5 degrés, 50,5 pour cent"),
+        ("en", "21.5 degrees", "21.5 degrees"),
+        ("zh", "21.5度", "21.5度"),
+    ],
+)
+def test_decimals_of_templates_are_read_as_the_language_writes_them(
+    language: str, text: str, spoken: str
+) -> None:
+    assert speakable(text, language) == spoken
+
+
+@pytest.mark.parametrize(
+    "text", ["Version 2.1 ist da", "am 3.10. um 7", "1.500 Watt", "1.2.3 Grad"]
+)
+def test_dots_of_versions_dates_and_thousands_stay(text: str) -> None:
+    assert speakable(text, "de") == text
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "spoken"),
+    [
+        (
+            "de-DE",
+            "Es ist 19:30 Uhr & z. B. 5°C",
+            "Es ist 19 Uhr 30 und zum Beispiel 5 Grad Celsius",
+        ),
+        ("fr-CA", "À 19h30, M. Roy < 5 %", "À 19 heures 30, Monsieur Roy inférieur à 5 pour cent"),
+        ("zh-CN", "**8:00-9:30**：-5°C", "8点整-9点30分：负5摄氏度"),
+    ],
+)
+def test_times_and_abbreviations_are_read_in_full(language: str, text: str, spoken: str) -> None:
+    assert speakable(text, language) == spoken
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "zh", "es", None])
+def test_no_english_word_comes_into_other_languages(language: str | None) -> None:
+    spoken = speakable("5 °C, 50 %, 5 km/h, -3 & 1 < 2 > 0, 7:30, 3.5 kWh, €5", language)
+    english = {"degrees", "percent", "per", "hour", "and", "less", "greater", "than", "hours"}
+    assert not english & set(spoken.split())
 
 
 def test_units_of_a_language_without_table_are_left_to_the_engine() -> None:

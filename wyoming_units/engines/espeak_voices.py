@@ -14,7 +14,7 @@ from wyoming_units.errors import UnknownVoice
 
 _DEFAULT_PRIORITY = 5  # of a language line without number (espeak-ng, docs/voices.md)
 
-_DIALECT = {"en": "en-us", "zh-cn": "cmn", "zh-tw": "cmn", "zh-hk": "yue"}
+_DIALECT = {"en": "en-us", "zh-hk": "yue", "zh-hant-hk": "yue", "zh-mo": "yue", "zh-hant-mo": "yue"}
 """Languages for which the files name no voice, or one that fewer of our users expect."""
 
 
@@ -56,7 +56,7 @@ def find_voice(name: str | None, language: str | None) -> Voice:
     if name is not None:
         voice = voices().get(name.lower().replace("_", "-"))
         if voice is None:
-            raise UnknownVoice(f"eSpeak NG has no voice called {name!r}")
+            raise _unknown(f"called {name!r}")
         return voice
     if language is None:
         return voices()["en-us"]
@@ -64,7 +64,11 @@ def find_voice(name: str | None, language: str | None) -> Voice:
     for candidate in _truncations(code):
         if voice := _best(candidate):
             return voice
-    raise UnknownVoice(f"eSpeak NG has no voice for the language {language!r}")
+    raise _unknown(f"for the language {language!r}")
+
+
+def _unknown(wanted: str) -> UnknownVoice:
+    return UnknownVoice(f"eSpeak NG has no voice {wanted}; it has: {', '.join(voices())}")
 
 
 def _truncations(code: str) -> Iterator[str]:

@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 
 _DEFAULT_LANGUAGE = "en"
 
+_SAME = {
+    "cmn": "zh-CN",
+    "no": "nb",
+    "yue": "zh-HK",
+    "zh": "zh-CN",
+    "zh-hant": "zh-TW",
+    "zh-hant-hk": "zh-HK",
+    "zh-hant-mo": "zh-HK",
+    "zh-mo": "zh-HK",
+}
+"""Codes in lower case that the package has under another name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Language:
@@ -71,13 +83,17 @@ class HassilIntentParser:
 
     def parse(self, request: IntentRequest) -> IntentMatch | None:
         """Return the best match: an exact name first, then the most literal text."""
+        home = request.home or Home()
+        codes = self._find(request.language or home.language or _DEFAULT_LANGUAGE)
+        matches = (self._parse(request.text, code, home) for code in codes)
+        return next((match for match in matches if match), None)
+
+    def _parse(self, text: str, code: str, home: Home) -> IntentMatch | None:
         from hassil.recognize import recognize_best
 
-        home = request.home or Home()
-        code = self._find(request.language or home.language or _DEFAULT_LANGUAGE)
         language = self._language(code)
         result = recognize_best(
-            request.text,
+            text,
             language.intents,
             slot_lists=_slot_lists(home.entities, home.areas, home.floors),
             # Where the speaker is: what "turn on the lights" is about.
@@ -90,19 +106,30 @@ class HassilIntentParser:
         name = result.intent.name
         return IntentMatch(
             name=name,
-            slots={slot: entity.value for slot, entity in result.entities.items()},
+            slots={slot: _plain(entity.value) for slot, entity in result.entities.items()},
             response=language.responses.get(name, {}).get(result.response or "default"),
         )
 
-    def _find(self, language: str) -> str:
-        """Return the package's code for a language: itself, "de" for "de-AT", "zh-CN" for "zh"."""
-        codes = {code.lower(): code for code in self.info.models[0].languages}
+    def _find(self, language: str) -> list[str]:
+        """Return the package's codes for a language, the closest first (lookup of RFC 4647).
+
+        "de" for "de-AT"; both for "de-CH", which is the dialect, while some write as in "de".
+        """
+        known = self.info.models[0].languages
+        codes = {code.lower(): code for code in known}
         wanted = language.lower().replace("_", "-")
-        primary = wanted.partition("-")[0]
-        related = (code for code in codes if code.partition("-")[0] == primary)
-        found = codes.get(wanted) or codes.get(primary) or codes.get(next(related, ""))
-        if found is None:
-            raise UnknownModel(f"there are no intents for the language {language!r}")
+        found: list[str] = []
+        while wanted:
+            if wanted in codes:
+                found.append(codes[wanted])
+            elif wanted in _SAME and not found:
+                return [_SAME[wanted]]
+            wanted = wanted.rpartition("-")[0]
+        if not found:
+            raise UnknownModel(
+                f"there are no intents for the language {language!r};"
+                f" there are for: {', '.join(known)}"
+            )
         return found
 
     def _language(self, code: str) -> _Language:
@@ -122,6 +149,11 @@ def _load(code: str) -> _Language:
     return _Language(
         intents=Intents.from_dict(data), responses=data.get("responses", {}).get("intents", {})
     )
+
+
+def _plain(value: Any) -> Any:
+    """Return 21 for the 21.0 that hassil makes of digits: replies would speak the ".0"."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 @lru_cache(maxsize=16)

@@ -10,7 +10,9 @@ import html
 import re
 from functools import cache
 
-_COLUMNS = {"en": 0, "de": 1, "fr": 2, "zh": 3, "cmn": 3}
+from wyoming_units.speech.readings import read_out
+
+_COLUMNS = {"en": 0, "de": 1, "fr": 2, "zh": 3, "cmn": 3, "yue": 3}
 """Of the tables below; texts in other languages keep their units and lose the symbols."""
 
 # "one|many" where they differ; # stands for the number where it does not come first.
@@ -116,7 +118,7 @@ def speakable(text: str, language: str | None = None) -> str:
     for pattern, replacement in _MARKUP:
         text = pattern.sub(replacement, text)
     text = _EMOJI.sub(" ", text)
-    text = _words(text, (language or "").lower().replace("_", "-").split("-")[0])
+    text = _words(text, (language or "").lower().replace("_", "-").partition("-")[0])
     text = " ".join(text.split())
     return text if any(character.isalnum() for character in text) else ""
 
@@ -131,13 +133,22 @@ def _words(text: str, language: str) -> str:
         number = match["number"] or match["amount"]
         one, _, many = _UNITS[match["unit"] or match["currency"]][column].partition("|")
         words = one if number == "1" or not many else many
-        if language in _DECIMAL_COMMA:
-            number = re.sub(r"^(\d+)\.(\d{1,2})$", r"\1,\2", number)
         return words.replace("#", number) if "#" in words else f"{number}{gap}{words}"
 
     text = _quantity().sub(say, text)
     text = re.sub(rf"(?<![{_LATIN}.,)])-(?=\d)", _MINUS[column] + gap, text)
+    if language in _DECIMAL_COMMA:
+        text = _decimal(column).sub(r"\1,\2", text)
+    text = read_out(text, language)
     return re.sub(r"[&<>]", lambda match: f" {_SYMBOLS[match[0]][column]} ", text)
+
+
+@cache
+def _decimal(column: int) -> re.Pattern[str]:
+    """Match the number of "21.5 Grad", but of no version, date or chapter."""
+    names = {name for texts in _UNITS.values() for name in texts[column].split("|")}
+    words = "|".join(sorted({re.escape(name.split()[0]) for name in names}))
+    return re.compile(rf"(?<![\d.,])(\d+)\.(\d{{1,2}})(?= (?:{words})\b)")
 
 
 @cache

@@ -40,7 +40,7 @@ class Programs(Generic[E]):
         if model is not None:
             return _first(lanes, lambda info: any(each.name == model for each in info.models))
         if language is not None:
-            return _first(lanes, lambda info: any(_speaks(each, language) for each in info.models))
+            return _first(lanes, lambda info: any(speaks(each, language) for each in info.models))
         return lanes[0]
 
 
@@ -48,6 +48,7 @@ def _first(lanes: Sequence[Lane[E]], offers: Callable[[EngineInfo], bool]) -> La
     return next((lane for lane in lanes if offers(lane.engine.info)), lanes[0])
 
 
-def _speaks(model: Model, language: str) -> bool:
+def speaks(model: Model, language: str) -> bool:
+    """Return whether a model has a language, in whatever region."""
     wanted = language.partition("-")[0]
     return any(code.partition("-")[0] == wanted for code in model.languages)

@@ -19,7 +19,7 @@ from wyoming_units.speech.speakable import speakable
 from wyoming_units.units.audio import to_pcm
 from wyoming_units.units.base import program
 from wyoming_units.units.lane import Lane
-from wyoming_units.units.programs import Programs
+from wyoming_units.units.programs import Programs, speaks
 from wyoming_units.units.read import MOST_TEXT, mapping, optional_text, text
 from wyoming_units.wire.requests import Request, Route
 
@@ -81,7 +81,9 @@ class TtsUnit:
         name, language = _voice(request.opener)
         lane = self._programs.choose(request, model=name, language=language)
         voice = await lane.call(request.client, lane.engine.voice, name, language)
-        return _Speech(lane, request, voice, language or voice.languages[0])
+        # A text is read by the rules of the language in which it will be spoken.
+        spoken = language if language and speaks(voice, language) else voice.languages[0]
+        return _Speech(lane, request, voice, spoken)
 
 
 class _Speech:

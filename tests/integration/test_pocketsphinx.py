@@ -12,19 +12,23 @@ import numpy as np
 import pytest
 import soxr
 import yaml
+from numpy.typing import NDArray
 
 from tests.integration.recordings import data, read_wav
+from wyoming_units.engines._pocketsphinx_grammar import Templates, build_grammar
 from wyoming_units.engines.base import (
     RATE,
     Audio,
     IntentRequest,
     RecognitionRequest,
-    SynthesisRequest,
 )
-from wyoming_units.engines.espeak import EspeakSynthesizer
+from wyoming_units.engines.espeak_library import RATE as ESPEAK_RATE, speak
+from wyoming_units.engines.espeak_voices import find_voice
 from wyoming_units.engines.hassil import HassilIntentParser
 from wyoming_units.engines.pocketsphinx import PocketSphinxRecognizer
 from wyoming_units.errors import EngineFailed, TooLarge, UnknownModel
+from wyoming_units.speech.automaton import Automaton
+from wyoming_units.speech.grammar import spoken_words
 from wyoming_units.speech.home import Home, HomeArea, HomeEntity
 
 DEMO = Home.from_dict(
@@ -57,16 +61,19 @@ def engine() -> Iterator[PocketSphinxRecognizer]:
 
 
 def say(text: str, voice: str = "en-us") -> Audio:
-    """Return what the tts unit's engine says, at 16 kHz."""
-    engine = EspeakSynthesizer()
-    pieces: list[Audio] = []
+    """Return what eSpeak NG says at 16 kHz, in a voice such as "en-us" or "en-gb+f3"."""
+    pieces: list[NDArray[np.int16]] = []
 
-    def keep(piece: Audio) -> bool:
-        pieces.append(piece)
+    def keep(piece: NDArray[np.int16]) -> bool:
+        pieces.append(piece.copy())
         return True
 
-    engine.synthesize(SynthesisRequest(text=text, voice=voice), keep)
-    audio: Audio = soxr.resample(np.concatenate(pieces), engine.voice(voice, None).rate, RATE)
+    name, plus, variant = voice.partition("+")
+    found = find_voice(name, None)
+    identifier = found.identifier + plus + variant
+    speak(text, replace(found, identifier=identifier), keep, words_per_minute=170)
+    loud = np.concatenate(pieces).astype(np.float32) / 32_768
+    audio: Audio = soxr.resample(loud, ESPEAK_RATE, RATE)
     return audio
 
 
@@ -112,13 +119,16 @@ def test_recorded_commands_mean_what_was_said(engine: PocketSphinxRecognizer) ->
     folder = data("media/home/en")
     home = Home.from_dict(yaml.safe_load(data("media/home/home.yaml").read_text("utf-8")))
     parser = HassilIntentParser()
+    covered = build_grammar(Templates.load(), home).automaton
     right = []
-    for path in (*sorted(folder.glob("[!o]*.wav")), *sorted(folder.glob("generated/*.wav"))[::4]):
+    for path in (*sorted(folder.glob("*.wav")), *sorted(folder.glob("generated/*.wav"))[::6]):
+        if not covered.accepts(spoken_words(path.stem)):
+            continue
         heard = hear(engine, read_wav(path), home)
         wanted = parser.parse(IntentRequest(text=path.stem, home=home))
         right.append(heard != "" and parser.parse(IntentRequest(text=heard, home=home)) == wanted)
-    assert len(right) > 30
-    assert sum(right) >= 0.9 * len(right)
+    assert len(right) >= 25
+    assert sum(right) >= 0.85 * len(right)
 
 
 def test_a_quiet_recording_after_seconds_of_room_noise_is_understood(
@@ -163,14 +173,134 @@ def test_silence_is_no_command(engine: PocketSphinxRecognizer, seconds: float) -
     assert not hear(engine, np.zeros(int(seconds * RATE), np.float32), DEMO)
 
 
-def test_half_of_what_is_no_command_is_rejected(engine: PocketSphinxRecognizer) -> None:
+@pytest.fixture(scope="module")
+def risky() -> Automaton:
+    """Accept what unlocks or opens something in the demo home."""
+    return build_grammar(Templates.load(), DEMO).risky
+
+
+def test_read_speech_is_no_command(engine: PocketSphinxRecognizer, risky: Automaton) -> None:
     recordings = map(read_wav, sorted(data("media/en/librivox").glob("*.wav")))
     pieces = [
         speech[start : start + 3 * RATE]
         for speech in (read_wav(data("media/en/jfk.wav")), *recordings)
         for start in range(0, len(speech) - 2 * RATE, 3 * RATE)
     ]
-    assert sum(hear(engine, piece, DEMO) == "" for piece in pieces) >= 0.5 * len(pieces)
+    texts = [text for piece in pieces if (text := hear(engine, piece, DEMO))]
+    assert len(texts) <= 0.2 * len(pieces)  # measured: a twentieth
+    assert not any(risky.accepts(spoken_words(text)) for text in texts)
+
+
+VOICES = ("en-us+f3", "en-gb+m1", "en-us+Michael", "en-gb-x-gbclan+f1")
+CHATTER = """turn of the century kitchen lights were dim
+the kitchen table is nice
+what a lovely light
+did you lock the car
+I am not sure about that
+we should go for a walk this afternoon
+the lights went off in the whole street
+breaking news from the capital this evening
+let me show you something interesting
+the temperature in the office was unbearable last summer
+call now and save fifty percent
+put the book back on the shelf
+my sister moved to Chicago last year
+five minutes is not enough time
+hello is anybody there
+set the table for dinner"""
+
+
+def test_chatter_is_no_command(engine: PocketSphinxRecognizer, risky: Automaton) -> None:
+    said = CHATTER.splitlines()
+    heard = [hear(engine, say(text, VOICES[i % 4]), DEMO) for i, text in enumerate(said)]
+    assert sum(text != "" for text in heard) <= 0.25 * len(said)
+    assert not any(risky.accepts(spoken_words(text)) for text in heard)
+
+
+NEAR_RISKY = """don't unlock the front door
+do not unlock the front door
+please never unlock the front door
+never unlock the front door for strangers
+I will unlock the front door later
+did you unlock the front door
+you must not unlock the front door
+she unlocked the old front door with a rusty key
+who left the front door unlocked
+is the front door unlocked
+lock the front door
+unlock the car
+unlock your phone
+unlock
+unlock the
+the front door
+the lock on the front door is rusty
+don't open the office blinds
+don't ever open the blinds
+would he open the blinds for us
+she opened the blinds and looked outside
+close the office blinds
+open the
+open the office
+open the book on page twelve
+open the fridge
+open sesame
+an open window lets the cold in
+the office door
+we locked the front door an hour ago"""
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_nothing_is_unlocked_or_opened_by_what_only_sounds_like_it(
+    engine: PocketSphinxRecognizer, risky: Automaton, turn: int
+) -> None:
+    for number, text in list(enumerate(NEAR_RISKY.splitlines()))[turn::3]:
+        voice = VOICES[number % 4]
+        heard = hear(engine, say(text, voice), DEMO)
+        assert not risky.accepts(spoken_words(heard)), (text, voice, heard)
+
+
+def test_what_is_clearly_said_is_opened(engine: PocketSphinxRecognizer) -> None:
+    home = Home.from_dict(yaml.safe_load(data("media/home/home.yaml").read_text("utf-8")))
+    clips = sorted(data("media/home/en/generated").glob("open *.wav"))
+    assert len(clips) >= 4
+    heard = [hear(engine, read_wav(path), home) for path in clips]
+    assert sum(text.startswith("open") for text in heard) >= len(clips) - 1
+
+
+def test_aliases_and_the_users_own_sentences_are_understood(
+    engine: PocketSphinxRecognizer,
+) -> None:
+    home = Home(
+        entities=(
+            HomeEntity(name="Lamp 2", domain="light", aliases=("Reading Light",), area="Bedroom"),
+            HomeEntity(name="Coffee Maker", domain="switch"),
+        ),
+        areas=(HomeArea(name="Bedroom", aliases=("Sleeping Room",)),),
+        sentences=(
+            "start the movie (night|time)",
+            "is [the] {name} working [in the {area}]",
+            "play {song}",
+        ),
+    )
+    for text in (
+        "turn on the Reading Light",
+        "turn off the lights in the Sleeping Room",
+        "start the movie night",
+        "is the Coffee Maker working",
+    ):
+        assert hear(engine, say(text), home) == text
+
+
+def test_sentences_that_cannot_be_used_are_counted_once_and_not_shown(
+    engine: PocketSphinxRecognizer, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = Home(sentences=("turn [on", "say cheese", "play {secret} loud"))
+    with caplog.at_level(logging.INFO):
+        engine.start(RecognitionRequest(home=home)).close()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "2 of the home's own sentences" in caplog.text
+    for word in ("turn", "cheese", "secret"):
+        assert word not in caplog.text
 
 
 def test_a_name_that_is_in_no_dictionary_is_read_by_espeak(engine: PocketSphinxRecognizer) -> None:
@@ -221,9 +351,13 @@ def test_all_kinds_of_english_are_accepted(
     engine.start(RecognitionRequest(language=language)).close()
 
 
-def test_other_languages_and_models_are_refused(engine: PocketSphinxRecognizer) -> None:
-    with pytest.raises(UnknownModel, match="English only"):
-        engine.start(RecognitionRequest(language="de"))
+@pytest.mark.parametrize("language", ["de", "fr-FR", "zh", "zh-CN"])
+def test_other_languages_are_refused(engine: PocketSphinxRecognizer, language: str) -> None:
+    with pytest.raises(UnknownModel, match=f"understands English only.*'{language}'"):
+        engine.start(RecognitionRequest(language=language))
+
+
+def test_other_models_are_refused(engine: PocketSphinxRecognizer) -> None:
     with pytest.raises(UnknownModel, match="'large'"):
         engine.start(RecognitionRequest(model="large"))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +10,9 @@ import pytest
 from wyoming_units.engines._pocketsphinx_grammar import Templates, build_grammar
 from wyoming_units.engines.base import IntentRequest
 from wyoming_units.engines.hassil import HassilIntentParser
+from wyoming_units.errors import TooLarge
 from wyoming_units.speech.grammar import Grammar, spoken_words
-from wyoming_units.speech.home import Home
+from wyoming_units.speech.home import Home, HomeEntity
 
 HOME: dict[str, Any] = {
     "area": "Kitchen",
@@ -192,17 +192,138 @@ def test_the_users_own_sentences_can_be_said(templates: Templates) -> None:
     assert not can_say(grammar, "count to 4")
 
 
-def test_a_broken_sentence_costs_only_itself_and_is_not_shown(
-    templates: Templates, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ("movie (time|night)", ["movie time", "movie night"]),
+        ("feed [the] cat", ["feed cat", "feed the cat"]),
+        ("(lights; out; now)", ["lights out now", "now out lights", "out lights now"]),
+        ("wake me at 7", ["wake me at seven"]),
+        ("mode 12 in {area}", ["mode twelve in galley", "mode twelve in attic"]),
+        ("tidy {floor}", ["tidy ground floor", "tidy downstairs"]),
+        ("find {name}", ["find lamp two", "find reading light", "find berlin"]),
+    ],
+)
+def test_all_that_a_sentence_of_the_users_may_contain_can_be_said(
+    templates: Templates, own: str, said: list[str]
 ) -> None:
-    own = ("turn [on", "say cheese", "", "play {unknown} loud")
-    with caplog.at_level(logging.INFO):
-        grammar = build_grammar(templates, Home(sentences=own))
+    floors = [{"name": "Ground Floor", "aliases": ["Downstairs"]}, {"name": "First Floor"}]
+    home = Home.from_dict({**HOME, "floors": floors, "sentences": [own]})
+    grammar = build_grammar(templates, home)
+    assert all(grammar.automaton.accepts(tuple(text.split())) for text in said)
+    assert grammar.left_out == 0
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["turn [on", "", "play {unknown} loud", "play <unknown_rule>", "(a; b; c; d; e)", "say {name"],
+)
+def test_a_sentence_that_cannot_be_used_costs_only_itself(
+    templates: Templates, broken: str
+) -> None:
+    grammar = build_grammar(templates, Home(sentences=(broken, "say cheese")))
     assert can_say(grammar, "say cheese")
     assert can_say(grammar, "what time is it")
-    assert "home.sentences[0]" in caplog.text
-    assert "home.sentences[2]" in caplog.text
-    assert "turn" not in caplog.text
+    assert not can_say(grammar, "play loud")
+    assert grammar.left_out == 1
+
+
+def test_sentences_with_far_too_many_combinations_are_refused(templates: Templates) -> None:
+    entities = tuple(HomeEntity(name=f"Lamp {number}", domain="light") for number in range(300))
+    own = tuple(f"swap {{name}} with {{name}} number {number}" for number in range(700))
+    with pytest.raises(TooLarge, match="parts"):
+        build_grammar(templates, Home(entities=entities, sentences=own))
+
+
+def test_a_sentence_whose_automaton_would_not_end_is_refused(templates: Templates) -> None:
+    own = "[a|b] " * 25 + "a" + " (a|b)" * 25  # remembers the last 25 words
+    with pytest.raises(TooLarge, match="states"):
+        build_grammar(templates, Home(sentences=(own,)))
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("turn on Reading Light", "turn on Lamp 2"),
+        ("turn off the lights in the Galley", "turn off the lights in the Kitchen"),
+        ("turn off the Downstairs lights", "turn off the Ground Floor lights"),
+    ],
+)
+def test_an_alias_means_what_it_stands_for(templates: Templates, alias: str, name: str) -> None:
+    floors = [{"name": "Ground Floor", "aliases": ["Downstairs"]}, {"name": "First Floor"}]
+    home = Home.from_dict({**HOME, "floors": floors})
+    grammar, parser = build_grammar(templates, home), HassilIntentParser()
+    assert grammar.automaton.accepts(spoken_words(alias))
+    heard = grammar.write(spoken_words(alias))
+    assert heard == alias
+    by_alias = parser.parse(IntentRequest(text=heard, home=home))
+    assert by_alias is not None
+    assert by_alias == parser.parse(IntentRequest(text=name, home=home))
+
+
+RISKY_HOME = Home.from_dict(
+    {
+        **HOME,
+        "entities": [
+            *HOME["entities"],
+            {"name": "Unlock All", "domain": "script"},
+            {"name": "Alarm", "domain": "switch"},
+            {"name": "Hall Lamp", "domain": "light", "aliases": ["Door Lamp"]},
+        ],
+        "sentences": ["lift the bridge", "movie night"],
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def risky_grammar(templates: Templates) -> Grammar:
+    return build_grammar(templates, RISKY_HOME)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "unlock the front door",
+        "open the garage door",
+        "open the roller blind",
+        "open the blinds in the bedroom",
+        "open the roller blind to 50 percent",
+        "set roller blind to 50 percent",
+        "open the garden tap",
+        "run unlock all",
+        "turn off the alarm",
+        "turn on the hall lamp",  # one of its names has a door in it
+        "lift the bridge",
+    ],
+)
+def test_a_sentence_that_unlocks_or_opens_is_risky(risky_grammar: Grammar, text: str) -> None:
+    assert risky_grammar.risky.accepts(spoken_words(text))
+    assert not risky_grammar.harmless.accepts(spoken_words(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lock the front door",
+        "close the garage door",
+        "close the blinds in the bedroom",
+        "is the front door unlocked",
+        "is the cellar window open",
+        "turn on the kitchen light",
+        "turn off the kitchen light",
+        "set the thermostat to 21 degrees",
+        "run good night",
+        "movie night",
+    ],
+)
+def test_all_other_sentences_are_harmless(risky_grammar: Grammar, text: str) -> None:
+    assert risky_grammar.harmless.accepts(spoken_words(text))
+    assert not risky_grammar.risky.accepts(spoken_words(text))
+
+
+def test_every_sentence_is_either_risky_or_harmless(grammar: Grammar) -> None:
+    for words in sentences_over_every_arc(grammar):
+        assert grammar.risky.accepts(words) != grammar.harmless.accepts(words), words
 
 
 def test_sentences_with_words_that_nobody_can_pronounce_are_left_out(templates: Templates) -> None:

@@ -35,6 +35,8 @@ class Choice:
     options: tuple[Phrase, ...]
 
 
+_MOST_STATES = 50_000
+
 Phrase = Text | Sequence | Choice
 SILENCE = Text("")
 IMPOSSIBLE = Choice(())
@@ -83,7 +85,10 @@ class Automaton:
 
 
 def compile_automaton(phrase: Phrase, keep: Callable[[str], bool] = bool) -> Automaton:
-    """Return the smallest automaton for the sentences of a phrase whose words are all kept."""
+    """Return the smallest automaton for the sentences of a phrase whose words are all kept.
+
+    `OverflowError` for the few phrases whose automaton has very many more states than they have parts.
+    """
     graph = _Graph(keep)
     graph.final = graph.add(phrase, graph.new_state())
     # A subset stays in `open_` with its arcs until all that it leads to has been merged.
@@ -96,6 +101,8 @@ def compile_automaton(phrase: Phrase, keep: Callable[[str], bool] = bool) -> Aut
         subset = stack[-1]
         if subset not in merged and subset not in open_:
             open_[subset] = graph.word_arcs(subset)
+            if len(merged) + len(open_) > _MOST_STATES:
+                raise OverflowError(f"more than {_MOST_STATES} states")
             stack.extend(to for to in open_[subset][0].values() if to not in merged)
             continue
         stack.pop()

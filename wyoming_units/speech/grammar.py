@@ -47,8 +47,14 @@ class Grammar:
 
     automaton: Automaton
     """Accepts spoken words as `spoken_words` makes them."""
+    risky: Automaton
+    """Accepts those sentences that unlock, open or disarm something."""
+    harmless: Automaton
+    """Accepts the others."""
     spellings: Mapping[tuple[str, ...], str]
     """How to write names and numbers, by their spoken words."""
+    left_out: int = 0
+    """Sentences of the user's that are no templates, or refer to what is not there."""
 
     @cached_property
     def _longest(self) -> int:

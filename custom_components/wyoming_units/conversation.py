@@ -15,7 +15,7 @@ from .client import NodeConnection, NodeError, parse
 from .coordinator import WyomingUnitsConfigEntry
 from .entity import UnitEntity, async_add_unit, spoken_languages
 from .home import async_get_home
-from .intents import async_run_intents
+from .intents import async_error_response, async_run_intents
 from .speaker import async_area_of_speaker
 
 PARALLEL_UPDATES = 0
@@ -66,11 +66,13 @@ class UnitConversation(UnitEntity[IntentProgram], conversation.ConversationEntit
         self._answered(last.context if last else None)
 
         if isinstance(answer, NotRecognized):
-            response = intent.IntentResponse(language=user_input.language)
-            response.async_set_error(
+            code, error = (
                 intent.IntentResponseErrorCode.NO_INTENT_MATCH,
-                answer.text or str(NodeError("not_understood")),
+                NodeError("not_understood"),
             )
+            response = await async_error_response(self.hass, user_input.language, code, error)
+            if answer.text:
+                response.async_set_error(code, answer.text)
         else:
             response = await async_run_intents(self.hass, user_input, answer, area)
 

@@ -6,7 +6,7 @@ from typing import Any
 from homeassistant.components import conversation
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, TemplateError
-from homeassistant.helpers import area_registry as ar, intent, template
+from homeassistant.helpers import area_registry as ar, intent, template, translation
 from wyoming.intent import Intent
 
 from .client import NodeError
@@ -26,11 +26,11 @@ async def async_run_intents(
     try:
         for found in intents:
             responses.append(await _run(hass, user_input, found, area))
-    except intent.MatchFailedError as err:
-        return _failed(user_input, intent.IntentResponseErrorCode.NO_VALID_TARGETS, err)
+    except intent.MatchFailedError:
+        return await _failed(hass, user_input, intent.IntentResponseErrorCode.NO_VALID_TARGETS)
     except intent.IntentError as err:
         LOGGER.warning("Intent %s failed: %s", found.name, err)
-        return _failed(user_input, intent.IntentResponseErrorCode.FAILED_TO_HANDLE, err)
+        return await _failed(hass, user_input, intent.IntentResponseErrorCode.FAILED_TO_HANDLE)
 
     speech = (response.speech.get("plain", {}).get("speech") for response in responses)
     responses[0].async_set_speech(" ".join(filter(None, speech)))
@@ -88,16 +88,25 @@ def _render(
     return " ".join(str(speech).split())
 
 
-def _failed(
+async def _failed(
+    hass: HomeAssistant,
     user_input: conversation.ConversationInput,
     code: intent.IntentResponseErrorCode,
-    err: intent.IntentError,
 ) -> intent.IntentResponse:
-    reply = HomeAssistantError(
-        translation_domain=DOMAIN,
-        translation_key=f"intent_{code.value}",
-        translation_placeholders={"reason": str(err)},
-    )
-    response = intent.IntentResponse(language=user_input.language)
-    response.async_set_error(code, str(reply))
+    error = HomeAssistantError(translation_domain=DOMAIN, translation_key=f"intent_{code.value}")
+    return await async_error_response(hass, user_input.language, code, error)
+
+
+async def async_error_response(
+    hass: HomeAssistant,
+    language: str,
+    code: intent.IntentResponseErrorCode,
+    error: HomeAssistantError,
+) -> intent.IntentResponse:
+    """Return a response that tells an error of ours in the language of the request."""
+    # The text of an exception itself is always English.
+    texts = await translation.async_get_translations(hass, language, "exceptions", {DOMAIN})
+    text = texts[f"component.{DOMAIN}.exceptions.{error.translation_key}.message"]
+    response = intent.IntentResponse(language=language)
+    response.async_set_error(code, text.format(**error.translation_placeholders or {}))
     return response

@@ -51,7 +51,7 @@ async def ask(
         text,
         more.pop("conversation_id", None),
         more.pop("context", Context()),
-        language="en",
+        language=more.pop("language", "en"),
         agent_id=AGENT,
         **more,
     )
@@ -102,7 +102,7 @@ async def test_the_unit_is_told_the_home_and_where_the_speaker_is(
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("Sorry?", "Sorry?"), (None, "The node did not understand that")],
+    [("Sorry?", "Sorry?"), (None, "The node did not understand that.")],
 )
 async def test_a_sentence_that_is_not_understood_is_told_as_such(
     hass: HomeAssistant, node: ScriptedNode, text: str | None, told: str
@@ -161,21 +161,21 @@ async def test_a_handler_that_speaks_for_itself_is_not_talked_over(
         (
             Intent(name="HassTurnOn", entities=[Entity(name="name", value="Rocket")]),
             intent.IntentResponseErrorCode.NO_VALID_TARGETS,
-            "There is nothing that this applies to",
+            "There is nothing that this applies to.",
         ),
         (
             Intent(name="HassMakeCoffee"),
             intent.IntentResponseErrorCode.FAILED_TO_HANDLE,
-            "That could not be done: Unknown intent HassMakeCoffee",
+            "That could not be done.",
         ),
         (
             Intent(name="HassSetPosition", entities=[Entity(name="position", value=900)]),
             intent.IntentResponseErrorCode.FAILED_TO_HANDLE,
-            "That could not be done",
+            "That could not be done.",
         ),
     ],
 )
-async def test_a_command_that_cannot_be_carried_out_says_why(
+async def test_a_command_that_cannot_be_carried_out_says_so(
     hass: HomeAssistant,
     node: ScriptedNode,
     found: Intent,
@@ -185,7 +185,19 @@ async def test_a_command_that_cannot_be_carried_out_says_why(
     node.answers["transcript"] = reply(found)
     result = await ask(hass)
     assert result.response.error_code is code
-    assert told in speech(result)
+    assert speech(result) == told
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [("de", "Es gibt nichts, worauf das zutrifft."), ("zh-Hans", "没有适用的对象。")],
+)
+async def test_a_failure_is_told_in_the_language_of_the_request(
+    hass: HomeAssistant, node: ScriptedNode, language: str, told: str
+) -> None:
+    rocket = Entity(name="name", value="Rocket")
+    node.answers["transcript"] = reply(Intent(name="HassTurnOn", entities=[rocket]))
+    assert speech(await ask(hass, language=language)) == told
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from ipaddress import ip_address
 from uuid import uuid4
 
 import pytest
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
+from wyoming_units.wire import discovery
 from wyoming_units.wire.discovery import (
     UNITS_TYPE,
     WYOMING_TYPE,
@@ -65,6 +67,8 @@ async def test_a_closed_node_is_gone() -> None:
         service = AsyncServiceInfo(UNITS_TYPE, f"{name}.{UNITS_TYPE}")
         assert await service.async_request(other.zeroconf, 2000)
         await announced.close()
+        assert announced._zeroconf is not None
+        assert announced._zeroconf.zeroconf.done  # its sockets are closed
         await asyncio.sleep(1.5)  # a goodbye takes effect after a second (RFC 6762, 10.1)
         gone = AsyncServiceInfo(UNITS_TYPE, f"{name}.{UNITS_TYPE}")
         assert not await gone.async_request(other.zeroconf, 500)
@@ -96,6 +100,89 @@ async def test_trouble_is_a_warning(
         await announced.start()
     await announced.close()
     assert "no multicast here" in caplog.text
+
+
+async def test_a_new_address_of_the_machine_is_announced_and_failing_to_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    addresses = ["192.0.2.1"]
+    looks = 0
+
+    def current(_: str) -> list[discovery.Address]:
+        nonlocal looks
+        looks += 1
+        return [ip_address(text) for text in addresses]
+
+    monkeypatch.setattr(discovery, "_REFRESH", 0.05)
+    monkeypatch.setattr(discovery, "advertised_addresses", current)
+    name = f"test {uuid4().hex}"
+    announced = advertisement(name)
+    await announced.start()
+    try:
+        async with AsyncZeroconf() as other:
+            service = AsyncServiceInfo(UNITS_TYPE, f"{name}.{UNITS_TYPE}")
+            assert await service.async_request(other.zeroconf, 2000)
+            assert service.parsed_addresses() == ["192.0.2.1"]
+            looks = 0
+            await asyncio.sleep(0.3)
+            assert 1 <= looks <= 6
+            addresses[:] = ["192.0.2.2"]
+            for _ in range(40):
+                await asyncio.sleep(0.1)
+                service = AsyncServiceInfo(UNITS_TYPE, f"{name}.{UNITS_TYPE}")
+                await service.async_request(other.zeroconf, 500)
+                if "192.0.2.2" in service.parsed_addresses():
+                    break
+            assert "192.0.2.2" in service.parsed_addresses()
+
+        async def broken(_: AsyncServiceInfo) -> None:
+            raise OSError("the network is down")
+
+        assert announced._zeroconf is not None
+        monkeypatch.setattr(announced._zeroconf, "async_update_service", broken)
+        addresses[:] = ["192.0.2.3"]
+        await asyncio.sleep(0.3)
+        assert caplog.text.count("the network is down") == 1
+    finally:
+        await announced.close()
+
+
+async def test_a_goodbye_that_fails_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    announced = advertisement(f"test {uuid4().hex}")
+    await announced.start()
+    zeroconf = announced._zeroconf
+    assert zeroconf is not None
+
+    async def broken() -> None:
+        raise OSError("the network is down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zeroconf, "async_unregister_all_services", broken)
+        await announced.close()
+    await zeroconf.async_close()
+    assert "the network is down" in caplog.text
+    assert announced._watch is not None
+    await asyncio.wait({announced._watch}, timeout=1)
+    assert announced._watch.cancelled()
+
+
+async def test_who_wants_one_node_need_not_wait_for_others() -> None:
+    announced = advertisement(f"test {uuid4().hex}")
+    await announced.start()
+    try:
+        start = asyncio.get_running_loop().time()
+        assert len(await find_nodes(timeout=30, most=1)) == 1
+        assert asyncio.get_running_loop().time() - start < 10
+    finally:
+        await announced.close()
+
+
+async def test_looking_for_nodes_ends_in_time() -> None:
+    start = asyncio.get_running_loop().time()
+    await find_nodes(timeout=0.5, most=1000)
+    assert 0.5 <= asyncio.get_running_loop().time() - start < 2.5
 
 
 @pytest.mark.parametrize(("bound", "expected"), [("127.0.0.1", ["127.0.0.1"]), ("::1", ["::1"])])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -42,6 +43,10 @@ class Service:
                 Route(opener="repeat", run=self._repeat),
                 Route(opener="wait", run=self._wait),
                 Route(opener="break", run=self._break),
+                Route(opener="who", run=self._who),
+                Route(
+                    opener="guess", run=self._repeat, body=frozenset({"hint"}), end="no-more-hints"
+                ),
                 Route(
                     opener="listen",
                     run=self._listen,
@@ -76,12 +81,16 @@ class Service:
             await self.release.wait()
             await request.send(Event(type="waited"))
         finally:
+            await asyncio.sleep(0.01)  # as where something has to be cleaned up
             self.freed.set()
 
     async def _listen(self, request: Request) -> None:
         async for _ in request:
             await request.send(Event(type="heard"))
         await request.send(Event(type="heard-nothing"))
+
+    async def _who(self, request: Request) -> None:
+        await request.send(Event(type="you", data={"client": request.client}))
 
     async def _break(self, request: Request) -> None:
         raise ZeroDivisionError("a bug")
@@ -96,6 +105,15 @@ async def serving(limits: Limits | None = None) -> AsyncIterator[tuple[int, Serv
         yield port, service, server
     finally:
         await server.stop(grace=0.1)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for at most two seconds for something to become true."""
+    for _ in range(200):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError
 
 
 @pytest.mark.parametrize(
@@ -120,6 +138,9 @@ async def serving(limits: Limits | None = None) -> AsyncIterator[tuple[int, Serv
         pytest.param(
             b'{"type":"x","data_length":4}\n\xff\xff\xff\xff', "bad-frame", id="data-no-text"
         ),
+        pytest.param(b'{"type":"x","data":{"text":"\\ud800"}}\n', "bad-frame", id="half-a-pair"),
+        pytest.param(b'{"type":"\xed\xa0\x80"}\n', "bad-frame", id="half-a-pair-in-bytes"),
+        pytest.param(b'{"type":"x","data":{"n":NaN}}\n', "bad-frame", id="nan"),
         pytest.param(
             b'{"type":"x","data_length":1048577}\n', "too-large", id="data-over-the-limit"
         ),
@@ -221,6 +242,51 @@ async def test_connections_over_the_limit_are_told_busy_and_the_others_served() 
         assert await first.frame() == {"type": "info", "asr": []}
 
 
+async def test_a_refused_client_that_does_not_hang_up_is_cut_off_after_a_second() -> None:
+    loop = asyncio.get_running_loop()
+    async with serving(Limits(connections=0)) as (port, _, _), raw(port) as peer:
+        error = await peer.frame()
+        assert error is not None
+        assert error["code"] == "busy"
+        start = loop.time()
+        assert await peer.frame() is None
+        assert loop.time() - start < 0.9
+
+        async def keep_asking() -> None:
+            while loop.time() < start + 4:
+                await peer.event("describe")
+                await asyncio.sleep(0.02)
+
+        with pytest.raises(OSError):
+            await keep_asking()
+        assert 0.9 < loop.time() - start < 3
+
+
+async def test_a_client_that_has_said_all_is_answered_to_its_end_and_hung_up_on() -> None:
+    async with serving() as (port, _, server), raw(port) as peer:
+        await peer.event("ping", {"text": "last"})
+        peer.writer.write_eof()
+        assert await peer.frame() == {"type": "pong", "text": "last"}
+        assert await peer.frame() is None
+        await until(lambda: server.connections == 0)
+
+
+async def test_a_connection_counts_until_its_work_has_ended() -> None:
+    async with serving() as (port, service, server):
+        async with raw(port) as peer:
+            await peer.event("wait")
+            await asyncio.wait_for(service.waiting.wait(), 2)
+            assert server.connections == 1
+        await until(lambda: server.connections == 0)
+        assert service.freed.is_set()
+
+
+async def test_a_client_is_known_by_its_host() -> None:
+    async with serving() as (port, _, _), raw(port) as peer:
+        await peer.event("who")
+        assert await peer.frame() == {"type": "you", "client": "127.0.0.1"}
+
+
 async def test_a_refused_request_leaves_the_connection_usable() -> None:
     async with serving() as (port, _, _), raw(port) as peer:
         await peer.event("repeat", {"request": {"id": "a"}})
@@ -315,10 +381,41 @@ async def test_a_stream_is_counted_to_its_end_and_a_second_one_repeats_the_opene
 
 async def test_a_bare_stream_goes_to_the_default_route() -> None:
     async with serving() as (port, _, _), raw(port) as peer:
-        await peer.event("begin")
-        await peer.event("bytes", payload=b"123")
+        await peer.event("begin", payload=b"1")
+        await peer.event("bytes", payload=b"23")
         await peer.event("end")
         assert await peer.frame() == {"type": "counted", "bytes": 3}
+
+
+@pytest.mark.parametrize("before", [["count", "begin"], ["begin"], ["begin", "bytes"]])
+async def test_a_second_beginning_is_a_stream_of_its_own(before: list[str]) -> None:
+    async with serving() as (port, _, _), raw(port) as peer:
+        for kind in (*before, "begin"):
+            await peer.event(kind)
+        await peer.event("bytes", payload=b"22")
+        await peer.event("end")
+        error, counted = await peer.frames_until("counted")
+        assert error["code"] == "cancelled"
+        assert counted["bytes"] == 2
+
+
+async def test_a_beginning_that_comes_late_is_one_of_the_same_stream() -> None:
+    async with serving() as (port, _, _), raw(port) as peer:
+        for kind in ("count", "bytes", "begin", "bytes"):
+            await peer.event(kind, payload=b"1")
+        await peer.event("end")
+        assert await peer.frame() == {"type": "counted", "bytes": 3}
+
+
+async def test_what_comes_after_the_end_of_a_stream_is_an_error() -> None:
+    async with serving() as (port, _, _), raw(port) as peer:
+        await peer.event("count")
+        await peer.event("end")
+        assert await peer.frame() == {"type": "counted", "bytes": 0}
+        await peer.event("bytes", payload=b"1")
+        error = await peer.frame()
+        assert error is not None
+        assert error["code"] == "bad-request"
 
 
 async def test_a_second_start_cancels_the_unfinished_stream() -> None:
@@ -345,6 +442,39 @@ async def test_strays_of_no_request_are_one_error_and_lose_nothing() -> None:
         assert repeated["text"] == "on"
 
 
+async def test_strays_are_told_again_after_a_stream_that_was_in_order() -> None:
+    async with serving() as (port, _, _), raw(port) as peer:
+        for kind in ("bytes", "count", "end"):
+            await peer.event(kind)
+        error, _ = await peer.frames_until("counted")
+        assert error["code"] == "bad-request"
+        await peer.event("bytes")
+        error = await peer.frame() or {}
+        assert error["code"] == "bad-request"
+
+
+@pytest.mark.parametrize("id_", ["old", None])
+async def test_who_replaces_an_endless_stream_is_told_of_its_end_if_it_has_a_name(
+    id_: str | None,
+) -> None:
+    async with serving() as (port, _, _), raw(port) as peer:
+        await peer.event("listen", {"request": {"id": id_}} if id_ else {})
+        await peer.event("sound")
+        await peer.frame()
+        await peer.event("listen")
+        if id_:
+            error = await peer.frame() or {}
+            assert (error["code"], error["request"]) == ("cancelled", {"id": id_})
+        await peer.event("sound")
+        assert await peer.frame() == {"type": "heard"}
+
+
+async def test_a_whole_surrogate_pair_is_text() -> None:
+    async with serving() as (port, _, _), raw(port) as peer:
+        await peer.write(b'{"type":"ping","data":{"text":"\\ud83d\\ude00"}}\n')
+        assert await peer.frame() == {"type": "pong", "text": "😀"}
+
+
 async def test_unknown_events_are_dropped() -> None:
     async with serving() as (port, _, _), raw(port) as peer:
         await peer.event("from-the-future", payload=b"1234")
@@ -365,13 +495,13 @@ async def test_each_stray_end_is_one_error() -> None:
 
 @pytest.mark.parametrize("id_", [7, "x" * 201, None])
 async def test_what_follows_a_refused_opener_is_not_for_another_request(id_: object) -> None:
-    async with serving() as (port, _, _), raw(port) as peer:
+    async with serving(Limits(inbox=10)) as (port, _, _), raw(port) as peer:
         await peer.event("count", {"name": "before"})
         await peer.event("end")
         assert await peer.frame() == {"type": "counted", "bytes": 0, "name": "before"}
         await peer.event("count", {"request": {"id": id_}})
-        for kind in ("begin", "bytes", "end"):
-            await peer.event(kind)
+        for kind in ("begin", "bytes", "bytes", "end"):
+            await peer.event(kind, payload=b"x" * 100)
         await peer.event("ping")
         error, pong = await peer.frames_until("pong")
         assert (error["code"], pong["type"]) == ("bad-request", "pong")
@@ -410,6 +540,16 @@ async def test_what_still_comes_of_a_cancelled_stream_is_dropped() -> None:
         assert error is not None
         assert error["code"] == "cancelled"
         assert await peer.silent()
+
+
+async def test_what_still_comes_of_a_stream_that_was_answered_early_is_dropped() -> None:
+    async with serving(Limits(inbox=10)) as (port, _, _), raw(port) as peer:
+        await peer.event("guess", {"text": "I know"})
+        assert await peer.frame() == {"type": "repeated", "text": "I know"}
+        for kind in ("hint", "hint", "hint", "no-more-hints"):
+            await peer.event(kind, payload=b"x" * 100)
+        await peer.event("ping", {"text": "not held up"})
+        assert await peer.frame() == {"type": "pong", "text": "not held up"}
 
 
 async def test_an_endless_stream_does_not_hold_up_other_requests() -> None:
@@ -496,12 +636,39 @@ async def test_stopping_finishes_running_requests_and_refuses_new_ones() -> None
         await asyncio.wait_for(stopping, 1)
 
 
+async def test_stopping_hangs_up_at_once_on_who_waits_for_nothing() -> None:
+    async with serving() as (port, service, server), raw(port) as peer, raw(port) as idle:
+        await idle.event("ping")
+        await idle.frame()
+        await peer.event("wait")
+        await asyncio.wait_for(service.waiting.wait(), 2)
+        stopping = asyncio.create_task(server.stop(grace=5))
+        assert await idle.frame(1) is None
+        service.release.set()
+        assert await peer.frame() == {"type": "waited"}
+        await asyncio.wait_for(stopping, 1)
+
+
+async def test_stopping_does_not_wait_for_a_client_that_leaves() -> None:
+    async with serving() as (port, _, server):
+        async with raw(port) as peer:
+            for _ in range(3):
+                await peer.event("wait")
+            await peer.event("ping")
+            await peer.frame()
+            stopping = asyncio.create_task(server.stop(grace=5))
+            await asyncio.sleep(0.05)
+        await asyncio.wait_for(stopping, 1)
+
+
 async def test_stopping_does_not_wait_longer_than_its_grace() -> None:
     async with serving() as (port, service, server), raw(port) as peer:
         await peer.event("wait")
         await asyncio.wait_for(service.waiting.wait(), 2)
         await asyncio.wait_for(server.stop(grace=0.2), 1)
-        await asyncio.wait_for(service.freed.wait(), 1)
+        assert service.freed.is_set()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
 
 
 async def test_the_client_raises_errors_by_code_and_silence_as_a_time_out() -> None:
@@ -511,6 +678,37 @@ async def test_the_client_raises_errors_by_code_and_silence_as_a_time_out() -> N
             await client.receive()
         with pytest.raises(TimedOut):
             await client.receive()
+
+
+async def test_the_client_hangs_up_and_is_not_usable_before_and_after() -> None:
+    async with serving() as (port, _, server):
+        client = Client(f"127.0.0.1:{port}")
+        with pytest.raises(UnitError, match="not connected"):
+            await client.send(Event(type="ping"))
+        async with client:
+            assert await client.info() == {"asr": []}
+            assert server.connections == 1
+        await until(lambda: server.connections == 0)
+
+
+async def test_the_client_says_that_the_server_hung_up() -> None:
+    async with serving() as (port, _, server), Client(f"127.0.0.1:{port}") as client:
+        await server.stop(grace=0.1)
+        with pytest.raises(UnitError, match="closed"):
+            await client.receive()
+
+
+async def test_the_client_gives_up_on_a_host_that_does_not_answer() -> None:
+    with socket.socket() as deaf, ExitStack() as crowd:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(4):  # from then on nobody gets in
+            other = crowd.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex(deaf.getsockname())
+        with pytest.raises(TimedOut, match="does not answer"):
+            async with Client(f"127.0.0.1:{deaf.getsockname()[1]}", connect_timeout=0.2):
+                pass
 
 
 async def test_the_client_says_that_nobody_listens(

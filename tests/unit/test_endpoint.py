@@ -61,15 +61,13 @@ def ended_at(frames: Iterable[VoiceFrame], turn: EndOfTurn | None = None) -> flo
 @pytest.mark.parametrize(
     ("sensitivity", "silence"),
     [
-        (None, 0.5),
         ("default", 0.5),
         ("aggressive", 0.25),
         ("relaxed", 1.25),
-        ("nonsense", 0.5),
     ],
 )
 def test_a_turn_ends_once_the_speaker_was_silent_for_long_enough(
-    sensitivity: str | None, silence: float
+    sensitivity: str, silence: float
 ) -> None:
     speech = len(probabilities((NOISE, 0.5), (VOICE, 1.5))) * FRAME
     values = probabilities((NOISE, 0.5), (VOICE, 1.5), (NOISE, 3))
@@ -133,6 +131,73 @@ def test_the_turn_does_not_end_while_a_voice_begins_again() -> None:
     turn = EndOfTurn([SilenceRule(0.5)])
     values = probabilities((VOICE, 1), (NOISE, 0.48)) + [VOICE] * 3 + probabilities((NOISE, 1))
     assert ended_at(live(values), turn) > 1.9
+
+
+def exact(*stretches: tuple[float, int], duration: float, pace: float = 1) -> Iterator[VoiceFrame]:
+    """Yield stretches of (probability, frames) in frames of a duration, sent `pace` times as fast as spoken."""
+    values = [value for value, frames in stretches for _ in range(frames)]
+    for index, value in enumerate(values, 1):
+        yield VoiceFrame(probability=value, duration=duration, arrived=index * duration / pace)
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "silence"), [("aggressive", 25), ("default", 50), ("relaxed", 125)]
+)
+def test_the_silence_that_ends_a_turn_is_exact_to_a_hundredth_of_a_second(
+    sensitivity: str, silence: int
+) -> None:
+    frames = exact((VOICE, 100), (NOISE, 200), duration=0.01)
+    assert run(frames, end_of_turn(sensitivity)) == (Ending.SILENCE, 100 + silence)
+
+
+def test_the_wait_for_speech_is_exact_to_a_hundredth_of_a_second() -> None:
+    frames = exact((NOISE, 1000), duration=0.01)
+    assert run(frames) == (Ending.NO_SPEECH, 500)
+
+
+@pytest.mark.parametrize(("probability", "spoken"), [(0.49, False), (0.5, True)])
+def test_a_voice_begins_at_a_probability_of_a_half(probability: float, spoken: bool) -> None:
+    frames = exact((NOISE, 10), (probability, 30), (NOISE, 800), duration=0.01)
+    expected = (Ending.SILENCE, 90) if spoken else (Ending.NO_SPEECH, 500)
+    assert run(frames) == expected
+
+
+@pytest.mark.parametrize(("probability", "lasting"), [(0.34, False), (0.35, True)])
+def test_a_voice_lasts_down_to_a_probability_of_35_percent(
+    probability: float, lasting: bool
+) -> None:
+    frames = exact((VOICE, 30), (probability, 30), (NOISE, 800), duration=0.01)
+    assert run(frames) == (Ending.SILENCE, 110 if lasting else 80)
+
+
+@pytest.mark.parametrize(("frames", "spoken"), [(44, False), (45, True)])
+def test_a_voice_is_speech_from_90_milliseconds_on(frames: int, spoken: bool) -> None:
+    values = exact((NOISE, 5), (VOICE, frames), (NOISE, 100), duration=0.002)
+    expected = (Ending.SILENCE, 5 + frames + 50) if spoken else None
+    assert run(values, EndOfTurn([SilenceRule(0.1)])) == expected
+
+
+@pytest.mark.parametrize(("pace", "cut"), [(1.95, True), (2, True), (2.05, False)])
+def test_a_silence_sent_at_up_to_twice_the_speed_of_speech_was_lived(
+    pace: float, cut: bool
+) -> None:
+    frames = exact((VOICE, 8), (NOISE, 40), duration=0.125, pace=pace)
+    assert run(frames) == ((Ending.SILENCE, 12) if cut else None)
+
+
+def test_a_silence_of_exactly_the_wanted_length_ends_the_turn() -> None:
+    frames = exact((VOICE, 8), (NOISE, 40), duration=0.125)
+    assert run(frames, EndOfTurn([SilenceRule(0.5)])) == (Ending.SILENCE, 12)
+
+
+def test_who_has_spoken_is_not_told_that_nobody_spoke() -> None:
+    values = probabilities((VOICE, 1), (NOISE, 8))
+    assert run(live(values), EndOfTurn([NoSpeechRule()])) is None
+
+
+def test_a_voice_that_begins_when_the_wait_for_speech_is_over_is_not_cut_off() -> None:
+    frames = exact((NOISE, 497), (VOICE, 100), (NOISE, 100), duration=0.01)
+    assert run(frames) == (Ending.SILENCE, 647)
 
 
 @settings(deadline=None)

@@ -325,11 +325,27 @@ def test_without_espeak_only_the_sentences_with_such_a_name_are_lost(
 
 
 def test_streams_in_many_threads_do_not_disturb_each_other(engine: PocketSphinxRecognizer) -> None:
-    clips = [say(f"set a timer for {minutes} minutes") for minutes in (2, 5, 7, 30)]
+    said = ("turn on the kitchen light", "what time is it", "set a timer for 30 minutes")
+    clips = [say(text) for text in said]
     alone = [hear(engine, clip, DEMO) for clip in clips]
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(len(clips)) as pool:
         assert list(pool.map(lambda clip: hear(engine, clip, DEMO), clips)) == alone
     assert len(set(alone)) == len(clips)
+
+
+def test_what_was_said_before_does_not_change_what_is_heard(
+    engine: PocketSphinxRecognizer,
+) -> None:
+    clip = say("turn on the kitchen light")
+    evidence = []
+    for before in ("what time is it", "set a timer for 30 minutes", "turn on the kitchen light"):
+        hear(engine, say(before), DEMO)
+        stream = engine.start(RecognitionRequest(home=DEMO))
+        stream.feed(clip)
+        stream.finish()
+        assert stream.heard
+        evidence.append(stream.heard.evidence)
+    assert len(set(evidence)) == 1
 
 
 def test_many_homes_one_after_the_other_are_each_understood(engine: PocketSphinxRecognizer) -> None:

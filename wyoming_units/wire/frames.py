@@ -74,12 +74,23 @@ async def _line(reader: asyncio.StreamReader) -> bytes:
 
 def _object(raw: bytes, what: str) -> dict[str, Any]:
     try:
-        value = json.loads(raw)
+        text = raw.decode()
+        value = _JSON.decode(text)
+        if "\\u" in text:  # half of a surrogate pair is JSON, but no text that could be sent on
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise BadFrame(f"the {what} is no JSON") from None
     if not isinstance(value, dict):
         raise BadFrame(f"the {what} must be a JSON object")
     return value
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant)
+"""Without the NaN and Infinity that Python's own would take."""
 
 
 def _length(header: dict[str, Any], key: str, most: int) -> int:

@@ -40,12 +40,12 @@ LIBRARIES = """
 """
 """What the package and its tests import, as far as it is there: imported once, not for each mutant."""
 UNIT, INTEGRATION = "tests/unit/test_", "tests/integration/test_"
-WIRE = f"{INTEGRATION}wire.py"
+WIRE = [f"{INTEGRATION}{name}.py" for name in ("wire", "streams", "client")]
 GRAMMAR = [f"{UNIT}grammar_{name}.py" for name in ("text", "automaton", "home")]
 TESTS = {
-    "wire": [f"{UNIT}limits.py", WIRE],
-    "wire/frames.py": [f"{UNIT}frames.py", WIRE],
-    "wire/requests.py": [f"{UNIT}requests.py", WIRE],
+    "wire": [f"{UNIT}limits.py", *WIRE],
+    "wire/frames.py": [f"{UNIT}frames.py", *WIRE],
+    "wire/requests.py": [f"{UNIT}requests.py", *WIRE],
     "wire/discovery.py": [f"{UNIT}discovery.py", f"{INTEGRATION}discovery.py"],
     "speech/automaton.py": GRAMMAR,
     "speech/endpoint.py": [f"{UNIT}endpoint.py"],

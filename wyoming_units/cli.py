@@ -185,7 +185,9 @@ def hear(
         if as_json:
             rtf = round(spent / seconds, 4) if seconds else None
             timings = {"total": _ms(spent)}
-            _summary(files=len(recordings), audio_seconds=round(seconds, 3), rtf=rtf, timings_ms=timings)
+            _summary(
+                files=len(recordings), audio_seconds=round(seconds, 3), rtf=rtf, timings_ms=timings
+            )
 
     asyncio.run(run())
 

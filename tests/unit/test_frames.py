@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from wyoming.event import Event
 
 from wyoming_units.errors import BadFrame, TimedOut, TooLarge
-from wyoming_units.wire.frames import encode, read_event
+from wyoming_units.wire.frames import FrameReader, encode
 from wyoming_units.wire.limits import Limits
 
 SMALL = Limits(header=100, data=20, payload=10, image=30)
@@ -22,7 +22,7 @@ async def read(sent: bytes, limits: Limits = SMALL) -> Event | None:
     reader = asyncio.StreamReader(limit=limits.header)
     reader.feed_data(sent)
     reader.feed_eof()
-    return await read_event(reader, limits)
+    return await FrameReader(reader, limits).read()
 
 
 def frame(kind: str = "x", data: bytes = b"", payload: bytes = b"") -> bytes:
@@ -103,17 +103,41 @@ async def test_each_wait_has_its_own_limit(begun: bytes, seconds: float, what: s
     reader.feed_data(begun)
     start = asyncio.get_running_loop().time()
     with pytest.raises(TimedOut, match=f"{what} within {seconds:g} s"):
-        await read_event(reader, Limits(idle=0.05, frame=0.1))
+        await FrameReader(reader, Limits(idle=0.05, frame=0.1)).read()
     assert asyncio.get_running_loop().time() - start >= seconds - 0.01
 
 
 async def test_a_frame_that_came_in_time_leaves_no_time_out_behind() -> None:
     reader = asyncio.StreamReader()
-    limits = Limits(idle=0.2, frame=0.2)
+    frames = FrameReader(reader, Limits(idle=0.2, frame=0.2))
     reader.feed_data(frame() * 2)
-    assert await read_event(reader, limits) == Event(type="x")
+    assert await frames.read() == Event(type="x")
     await asyncio.sleep(0.3)
-    assert await read_event(reader, limits) == Event(type="x")
+    assert await frames.read() == Event(type="x")
+
+
+async def test_the_time_counts_from_the_last_frame() -> None:
+    reader = asyncio.StreamReader()
+    frames = FrameReader(reader, Limits(idle=0.2, frame=0.1))
+    for _ in range(4):
+        await asyncio.sleep(0.1)
+        reader.feed_data(frame())
+        assert await frames.read() == Event(type="x")
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(TimedOut, match="nothing was sent"):
+        await frames.read()
+    assert asyncio.get_running_loop().time() - began >= 0.19
+
+
+async def test_a_closed_reader_watches_no_more() -> None:
+    reader = asyncio.StreamReader()
+    frames = FrameReader(reader, Limits(idle=0.05))
+    waiting = asyncio.create_task(frames.read())
+    await asyncio.sleep(0)
+    frames.close()
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    waiting.cancel()
 
 
 def test_an_event_without_content_is_one_line() -> None:

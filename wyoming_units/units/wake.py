@@ -99,25 +99,24 @@ class _Ear:
 async def _pieces(request: Request) -> AsyncIterator[list[Event]]:
     """Yield the audio events of a request, several at a time where each is short."""
     events: list[Event] = []
-    seconds = 0.0
+    gathered = 0
     async for arrival in request:
         events.append(arrival.event)
-        seconds += _seconds(arrival.event)
-        if seconds >= _PIECE:
+        gathered += len(arrival.event.payload or b"")
+        request.gather = _bytes_of(_PIECE, arrival.event)
+        if gathered >= request.gather:
             yield events
-            events, seconds = [], 0.0
+            events, gathered = [], 0
     if events:
         yield events
 
 
-def _seconds(event: Event) -> float:
-    """Return the duration of an event; what has none is not kept waiting."""
+def _bytes_of(seconds: float, event: Event) -> int:
+    """Return how much audio like that of an event is so long; 0 where the event makes no sense."""
     match event.data:
-        case {"rate": int(rate), "width": int(width), "channels": int(channels)} if (
-            event.payload and min(rate, width, channels) > 0
-        ):
-            return len(event.payload) / (rate * width * channels)
-    return _PIECE
+        case {"rate": int(rate), "width": int(width), "channels": int(channels)}:
+            return max(0, int(seconds * rate) * width * channels)
+    return 0
 
 
 def _names(opener: Event) -> list[str]:

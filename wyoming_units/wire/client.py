@@ -12,7 +12,7 @@ from wyoming.event import Event, Eventable
 from wyoming.info import Describe
 
 from wyoming_units.errors import BadRequest, TimedOut, UnitError, from_code
-from wyoming_units.wire.frames import encode, read_event
+from wyoming_units.wire.frames import FrameReader, encode
 from wyoming_units.wire.limits import Limits
 
 DEFAULT_PORT = 10600
@@ -34,13 +34,13 @@ class Client:
         self._read_timeout = read_timeout
         self._ssl = ssl
         self._limits = Limits(payload=16 * 1024 * 1024)
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._streams: tuple[FrameReader, asyncio.StreamWriter] | None = None
 
     async def __aenter__(self) -> Client:
         """Connect; `TimedOut` or `UnitError` where nobody listens."""
         where = f"{self._host}:{self._port}"
         try:
-            self._streams = await asyncio.wait_for(
+            reader, writer = await asyncio.wait_for(
                 asyncio.open_connection(
                     self._host, self._port, limit=self._limits.header, ssl=self._ssl
                 ),
@@ -50,6 +50,7 @@ class Client:
             raise TimedOut(f"{where} does not answer") from None
         except OSError as err:
             raise UnitError(f"cannot connect to {where}: {err.strerror or err}") from err
+        self._streams = FrameReader(reader, self._limits), writer
         return self
 
     async def __aexit__(
@@ -60,7 +61,9 @@ class Client:
     ) -> None:
         """Hang up."""
         if self._streams is not None:
-            self._streams[1].close()
+            frames, writer = self._streams
+            frames.close()
+            writer.close()
 
     async def send(self, event: Event | Eventable) -> None:
         """Send one event."""
@@ -70,10 +73,10 @@ class Client:
 
     async def receive(self, timeout: float | None = None) -> Event:
         """Return the next event; an `error` event, silence and a closed connection are raised."""
-        reader, _ = self._connected()
+        frames, _ = self._connected()
         seconds = self._read_timeout if timeout is None else timeout
         try:
-            event = await asyncio.wait_for(read_event(reader, self._limits), seconds)
+            event = await asyncio.wait_for(frames.read(), seconds)
         except (asyncio.TimeoutError, TimeoutError):
             raise TimedOut(f"no answer within {seconds:g} s") from None
         except (OSError, asyncio.IncompleteReadError):
@@ -91,7 +94,7 @@ class Client:
             pass
         return event.data
 
-    def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    def _connected(self) -> tuple[FrameReader, asyncio.StreamWriter]:
         if self._streams is None:
             raise UnitError("not connected")
         return self._streams

@@ -18,7 +18,7 @@ from wyoming_units.errors import (
     UnitError,
     UnknownModel,
 )
-from wyoming_units.wire.frames import encode, read_event
+from wyoming_units.wire.frames import FrameReader, encode
 from wyoming_units.wire.limits import Limits
 from wyoming_units.wire.requests import Arrival, Request, Route, request_id
 
@@ -89,9 +89,10 @@ class Connection:
 
     async def serve(self) -> None:
         """Serve until the client leaves or breaks the rules; its work is cancelled then."""
+        frames = FrameReader(self._reader, self._limits)
         workers = [asyncio.create_task(self._work(queue)) for queue in self._waiting.values()]
         try:
-            while (event := await read_event(self._reader, self._limits)) is not None:
+            while (event := await frames.read()) is not None:
                 try:
                     await self._take(event)
                 except UnitError as err:
@@ -101,6 +102,7 @@ class Connection:
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
+            frames.close()
             for worker in workers:
                 worker.cancel()
             for request in self._requests:

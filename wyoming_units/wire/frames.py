@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
 from typing import Any
 
 from wyoming.event import Event
@@ -16,30 +15,69 @@ from wyoming_units.wire.limits import Limits
 _VERSION = "1.10"
 
 
-async def read_event(reader: asyncio.StreamReader, limits: Limits) -> Event | None:
-    """Read one frame, None at a clean end; `BadFrame`, `TooLarge`, `TimedOut` or a connection error.
+class FrameReader:
+    """Reads the frames of one connection; its stream must have the limit `limits.header`."""
 
-    Nothing is allocated for what a header merely declares. `reader` must have the limit `limits.header`.
-    """
-    with _deadline(reader, limits.idle, "nothing was sent"):
-        first = await reader.read(1)
-    if not first:
-        return None
-    with _deadline(reader, limits.frame, "the frame was not finished"):
-        line = first if first == b"\n" else first + await _line(reader)
-        header = _object(line, "header")
-        event_type = header.get("type")
-        if not isinstance(event_type, str):
-            raise BadFrame("the header has no type")
-        data_length = _length(header, "data_length", limits.data)
-        payload_length = _length(header, "payload_length", limits.payload_of(event_type))
-        data = header.get("data") or {}
-        if not isinstance(data, dict):
-            raise BadFrame("data must be an object")
-        if data_length:
-            data = {**data, **_object(await reader.readexactly(data_length), "data")}
-        payload = await reader.readexactly(payload_length) if payload_length else None
-    return Event(type=event_type, data=data, payload=payload)
+    def __init__(self, reader: asyncio.StreamReader, limits: Limits) -> None:
+        self._reader = reader
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._due = math.inf
+        self._late = ""
+        self._watch: asyncio.TimerHandle | None = None
+
+    async def read(self) -> Event | None:
+        """Read one frame, None at a clean end; `BadFrame`, `TooLarge`, `TimedOut` or a connection error.
+
+        Nothing is allocated for what a header merely declares.
+        """
+        reader, limits = self._reader, self._limits
+        try:
+            self._expect(limits.idle, "nothing was sent")
+            first = await reader.read(1)
+            if not first:
+                return None
+            self._expect(limits.frame, "the frame was not finished")
+            line = first if first == b"\n" else first + await _line(reader)
+            header = _object(line, "header")
+            event_type = header.get("type")
+            if not isinstance(event_type, str):
+                raise BadFrame("the header has no type")
+            data_length = _length(header, "data_length", limits.data)
+            payload_length = _length(header, "payload_length", limits.payload_of(event_type))
+            data = header.get("data") or {}
+            if not isinstance(data, dict):
+                raise BadFrame("data must be an object")
+            if data_length:
+                data = {**data, **_object(await reader.readexactly(data_length), "data")}
+            payload = await reader.readexactly(payload_length) if payload_length else None
+            return Event(type=event_type, data=data, payload=payload)
+        finally:
+            self._due = math.inf
+
+    def close(self) -> None:
+        """Stop watching the clock."""
+        if self._watch is not None:
+            self._watch.cancel()
+
+    def _expect(self, seconds: float, late: str) -> None:
+        """Let reads fail with `TimedOut` after `seconds`.
+
+        A timer for every frame would cost as much as reading it. One stands for many: when it goes off
+        too early, it is set anew.
+        """
+        self._due = self._loop.time() + seconds
+        self._late = f"{late} within {seconds:g} s"
+        if self._watch is None or self._watch.when() > self._due:
+            self.close()
+            self._watch = self._loop.call_at(self._due, self._look)
+
+    def _look(self) -> None:
+        self._watch = None
+        if self._due <= self._loop.time():
+            self._reader.set_exception(TimedOut(self._late))
+        elif self._due < math.inf:
+            self._watch = self._loop.call_at(self._due, self._look)
 
 
 def encode(event: Event) -> bytes:
@@ -52,17 +90,6 @@ def encode(event: Event) -> bytes:
     if payload:
         header["payload_length"] = len(payload)
     return b"".join((json.dumps(header).encode(), b"\n", data, payload))
-
-
-@contextmanager
-def _deadline(reader: asyncio.StreamReader, seconds: float, what: str) -> Iterator[None]:
-    """Make reads fail with `TimedOut` after `seconds`; far cheaper per frame than a task or `wait_for`."""
-    error = TimedOut(f"{what} within {seconds:g} s")
-    handle = asyncio.get_running_loop().call_later(seconds, reader.set_exception, error)
-    try:
-        yield
-    finally:
-        handle.cancel()
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:

@@ -69,6 +69,8 @@ class Request:
         self.done = False
         """It was answered or dropped; events that still come for it are thrown away."""
         self.answered = asyncio.Event()
+        self.gather = 0
+        """Bytes of body that are worth waking up for; the end of the stream always is."""
         self.cancelled = False
         """Ended by the client: by `cancel` or by a newer start."""
         self._task: asyncio.Task[None] | None = None
@@ -116,7 +118,8 @@ class Request:
             return
         self._arrivals.append(arrival)
         self._bytes += len(arrival.event.payload or b"")
-        self._news.set()
+        if self._bytes >= min(self.gather, self._most):
+            self._news.set()
 
     def finish(self) -> None:
         """Say that the end event arrived."""

@@ -25,9 +25,9 @@ from custom_components.wyoming_units.const import CONF_MOVE_FROM, CONF_MOVE_OVER
 from wyoming_units.config import NodeConfig
 from wyoming_units.node import Node
 
+from .flows import NO_PIPELINE, announcement, answer, start
 from .ids import entity_of
 from .scripted_node import NODE_ID, ScriptedNode, artifact
-from .test_config_flow import NO_PIPELINE, announcement, answer, start
 
 CORE = "wyoming"
 CORE_TYPE = "_wyoming._tcp.local."

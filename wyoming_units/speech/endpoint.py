@@ -53,7 +53,11 @@ class Quiet:
 
     def extend(self, frame: VoiceFrame) -> None:
         """Append a frame."""
-        self._points.append((self._points[-1][0] + frame.duration, frame.arrived))
+        self.add(frame.duration, frame.arrived)
+
+    def add(self, duration: float, arrived: float) -> None:
+        """Append seconds of audio that came at a moment."""
+        self._points.append((self._points[-1][0] + duration, arrived))
 
     def lasted(self, seconds: float) -> bool:
         """Return whether at least `seconds` up to now were lived."""

@@ -30,6 +30,7 @@ from wyoming_units.speech.endpoint import (
     SILENCE,
     Ending,
     EndOfTurn,
+    Quiet,
     VoiceFrame,
     end_of_turn,
 )
@@ -43,6 +44,11 @@ from wyoming_units.wire.requests import Arrival, Request, Route
 
 MOST_SECONDS = 60.0
 """Of one utterance."""
+
+_BATCH = 8
+"""Audio events of a recording that a worker takes at a time: half a second, where they are 64 ms."""
+_SHORTEST = min(SILENCE.values()) / 2
+"""Seconds that must have been lived before any silence can have been; half, as frames lag behind audio."""
 
 
 class SttUnit:
@@ -97,8 +103,8 @@ class SttUnit:
                 turn = await self._follow(request, rules, stack)
             utterance = _Utterance(stream=stream, turn=turn)
             ending = None
-            async for arrival in request:
-                ending = await lane.call(request.client, utterance.feed, arrival)
+            async for arrivals in request.batches(_BATCH):
+                ending = await lane.call(request.client, utterance.feed, arrivals)
                 if ending is not None:
                     timings.mark("endpoint")
                     break
@@ -136,7 +142,7 @@ class SttUnit:
         return _Turn(voice=voice, rules=rules, frame=vad.frame / RATE)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class _Turn:
     """What ends an utterance."""
 
@@ -144,9 +150,25 @@ class _Turn:
     rules: EndOfTurn
     frame: float
     """Seconds per frame of the voice detector."""
+    lived: Quiet | None = None
+    """How all of the audio came."""
+    unjudged: list[tuple[Audio, float, str | None]] = field(default_factory=list)
 
     def hear(self, samples: Audio, at: float, partial_text: str | None) -> Ending | None:
-        """Take audio that came at a moment; return why the turn is over, None while it is not."""
+        """Take audio that came at a moment; return why the turn is over, None while it is not.
+
+        A recording, of which no silence was lived, is not judged: nothing could end it.
+        """
+        self.lived = self.lived or Quiet(at)
+        self.lived.add(len(samples) / RATE, at)
+        self.unjudged.append((samples, at, partial_text))
+        if not self.lived.lasted(_SHORTEST):
+            return None
+        waiting, self.unjudged = self.unjudged, []
+        endings = (self._judge(*each) for each in waiting)
+        return next((ending for ending in endings if ending is not None), None)
+
+    def _judge(self, samples: Audio, at: float, partial_text: str | None) -> Ending | None:
         for probability in self.voice.feed(samples):
             frame = VoiceFrame(
                 probability=probability, duration=self.frame, arrived=at, transcript=partial_text
@@ -168,11 +190,14 @@ class _Utterance:
     """Seconds of computing."""
     audio: AudioInput = field(default_factory=AudioInput)
 
-    def feed(self, arrival: Arrival) -> Ending | None:
-        """Take an audio event; return why the turn is over, None while it is not."""
+    def feed(self, arrivals: Sequence[Arrival]) -> Ending | None:
+        """Take audio events; return why the turn is over, None while it is not."""
         began = perf_counter()
-        samples = self.audio.read(arrival.event)
-        ending = self._hear(samples, arrival.at) if len(samples) else None
+        ending = None
+        for arrival in arrivals:
+            samples = self.audio.read(arrival.event)
+            if len(samples) and (ending := self._hear(samples, arrival.at)) is not None:
+                break
         self.spent += perf_counter() - began
         return ending
 

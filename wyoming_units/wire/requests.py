@@ -105,6 +105,15 @@ class Request:
             self._news.clear()
             await self._news.wait()
 
+    async def batches(self, most: int) -> AsyncIterator[list[Arrival]]:
+        """Yield the body events that are there, at most so many at a time."""
+        batch: list[Arrival] = []
+        async for arrival in self:
+            batch.append(arrival)
+            if len(batch) == most or not self._arrivals:
+                yield batch
+                batch = []
+
     @property
     def _over(self) -> bool:
         return self.done or self.cancelled

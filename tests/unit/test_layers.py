@@ -19,14 +19,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "observe": set(),
     "speech": LEAVES,
-    "engines": LEAVES | {"speech"},
+    "catalog": LEAVES,
+    "engines": LEAVES | {"speech", "catalog"},
     "wire": LEAVES,
     "units": LEAVES | {"wire", "engines", "speech"},
     "dialog": LEAVES | {"wire"},
     "config": LEAVES | {"wire", "engines", "speech"},
-    "node": LEAVES | {"config", "units", "wire", "engines", "speech"},
+    "roster": LEAVES | {"config", "engines", "catalog"},
+    "node": LEAVES | {"config", "roster", "units", "wire", "engines", "speech"},
     "doctor": LEAVES | {"config", "wire", "engines"},
-    "cli": LEAVES | {"config", "node", "doctor", "dialog", "wire"},
+    "cli": LEAVES | {"config", "node", "doctor", "dialog", "wire", "catalog"},
 }
 """Which rooms a room of the package may use; itself is understood."""
 

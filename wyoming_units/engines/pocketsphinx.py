@@ -33,6 +33,7 @@ from wyoming_units.engines.base import (
     Audio,
     EngineInfo,
     Model,
+    Partial,
     Recognition,
     RecognitionRequest,
 )
@@ -79,7 +80,6 @@ class PocketSphinxRecognizer:
                     attribution=_MAKER,
                 ),
             ),
-            streams_partials=True,
             # The library keeps Python's global lock: more threads would only wait for each other.
             parallel=2,
         )
@@ -168,11 +168,12 @@ class _Stream:
         self._noise = np.random.default_rng(0)  # always the same: equal audio gives equal text
         self._pending: Samples = np.empty(0, np.int16)
         self._chunk = FIRST
+        self._words: tuple[str, ...] = ()
         self.heard: Heard | None = None
         """What the rule judged, for those who fit it."""
 
-    def feed(self, samples: Audio) -> str | None:
-        """Decode whatever is long enough; return the text so far."""
+    def feed(self, samples: Audio) -> Partial | None:
+        """Decode whatever is long enough; return the text so far where it has changed."""
         ear = self._open()
         self._pending = np.concatenate([self._pending, self._to_pcm(samples)])
         heard = False
@@ -181,7 +182,14 @@ class _Stream:
             self._pending = self._pending[self._chunk :]
             self._chunk = SEGMENT
             heard = True
-        return self._write(ear.words()) if heard else None
+        return self._changed(ear.words()) if heard else None
+
+    def _changed(self, words: tuple[str, ...]) -> Partial | None:
+        if words == self._words:
+            return None
+        self._words = words
+        whole = self._commands.grammar.automaton.is_complete(words)
+        return Partial(text=self._write(words), complete=whole)
 
     def finish(self) -> Recognition:
         """Return the command that was said, empty where it was none."""

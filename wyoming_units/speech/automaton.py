@@ -78,6 +78,11 @@ class Automaton:
         """Tell if the words are a whole sentence."""
         return self.state_after(words) in self.accepting
 
+    def is_complete(self, words: Iterable[str]) -> bool:
+        """Tell if the words are a whole sentence that cannot go on."""
+        state = self.state_after(words)
+        return state in self.accepting and not self.arcs[state or 0]
+
     def next_words(self, words: Iterable[str]) -> frozenset[str]:
         """Return the words that may follow; none after a sentence that cannot go on."""
         state = self.state_after(words)

@@ -1,89 +1,98 @@
-"""End of turn: rules that watch the voice activity of an utterance and say when the speaker is done.
-
-Pacing. Audio that comes much faster than real time is a recording and is cut only where its sender
-ends it. So a silence counts only if it was lived: the frames of it must have taken at least half of
-their duration, by the clock, to arrive. The comparison is made from every moment of the silence on,
-not only from its start: a burst of pre-roll followed by live audio ends as soon as enough of the live
-silence is there, and a network that stalls and then catches up has still spent the time.
-"""
+"""End of turn: rules that watch an utterance and say when the speaker is done."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Protocol
 
-_MIN_PACE = 0.5
-"""Share of its duration that a silence must take to arrive."""
+from wyoming_units.speech.level import Levels
+from wyoming_units.speech.turn import Partial, Stretch, Turn, VoiceFrame
 
 DEFAULT_SENSITIVITY = "default"
 
-SILENCE = {"aggressive": 0.25, "default": 0.5, "relaxed": 1.25}
-"""Seconds of silence by Wyoming's `vad_sensitivity`, shorter for "default" than Home Assistant's 0.7."""
+_SENTENCE_ENDS = frozenset(".!?…。！？｡؟।॥")
+_TRAILING_OFF = ("...", "…")
+_SURE = 0.5
+"""Probability from which a model's word that the turn is over counts."""
 
 
 class Ending(Enum):
     """Why a turn is over."""
 
     SILENCE = "silence"
+    COMPLETE = "complete"
+    PUNCTUATION = "punctuation"
+    FINISHED = "finished"
+    STABLE = "stable"
+    LONG_SILENCE = "long-silence"
+    MAXIMUM = "maximum"
     NO_SPEECH = "no-speech"
 
 
 @dataclass(frozen=True, kw_only=True)
-class VoiceFrame:
-    """What is known about one frame of audio."""
+class TurnOptions:
+    """When a turn is over, in seconds; the defaults are those of the sensitivity "default"."""
 
-    probability: float
-    """That it is speech, in [0, 1]."""
-    duration: float
-    """In seconds."""
-    arrived: float
-    """When its last sample came to this node, in seconds of a monotonic clock."""
-    transcript: str | None = None
-    """Text so far, where the recogniser gives it."""
+    silence: float = 0.5
+    """Of silence after speech; Home Assistant itself waits 0.7."""
+    complete: float = 0.25
+    """Of silence after words that are a whole command and that nothing could follow."""
+    punctuation: float = 0.3
+    """Of silence after words that are written like a whole sentence."""
+    finished: float = 0.2
+    """Of silence after which a turn detection model, where there is one, is asked."""
+    hesitation: float = 1.25
+    """Of silence after words that such a model takes for unfinished."""
+    stable: float = 1.5
+    """In which a voice is heard and the words stay the same: it is somebody else's."""
+    long_silence: float = 0.8
+    """Of sound far below the speaker's level, be it a voice: a television, another room."""
+    no_speech: float = 5.0
+    """Of waiting for the first word."""
+    maximum: float = 30.0
+    """Of speech, whatever else."""
+    draft: float = 0.15
+    """Of silence after which a recogniser that needs the whole utterance begins, on trial."""
 
-
-class Quiet:
-    """A stretch of audio without speech."""
-
-    def __init__(self, arrived: float) -> None:
-        """Begin after audio that arrived at this moment."""
-        self._points = [(0.0, arrived)]
-
-    def extend(self, frame: VoiceFrame) -> None:
-        """Append a frame."""
-        self.add(frame.duration, frame.arrived)
-
-    def add(self, duration: float, arrived: float) -> None:
-        """Append seconds of audio that came at a moment."""
-        self._points.append((self._points[-1][0] + duration, arrived))
-
-    def lasted(self, seconds: float) -> bool:
-        """Return whether at least `seconds` up to now were lived."""
-        end, now = self._points[-1]
-        return any(
-            now - arrived >= _MIN_PACE * (end - position)
-            for position, arrived in self._points
-            if end - position >= seconds - 1e-6  # sums of frame durations are not exact
+    def rules(self) -> tuple[Rule, ...]:
+        """Return the rules; the first that wants to end the turn gives the reason."""
+        return (
+            CompleteRule(self.complete),
+            PunctuationRule(self.punctuation),
+            FinishedRule(),
+            SilenceRule(self.silence, self.hesitation),
+            StableRule(self.stable),
+            LongSilenceRule(self.long_silence),
+            MaximumRule(self.maximum),
+            NoSpeechRule(self.no_speech),
         )
 
+    @property
+    def shortest(self) -> float:
+        """Return the seconds before which nothing can end a turn, nor begin a draft."""
+        return min(float(getattr(self, option.name)) for option in fields(self))
 
-@dataclass(frozen=True, kw_only=True)
-class Turn:
-    """The utterance up to now, as rules see it."""
 
-    spoken: bool
-    """Whether speech was heard at all."""
-    speaking: bool
-    """Whether a voice is heard now; it may yet turn out to be a click."""
-    quiet: Quiet
-    """All since the last speech, or since the start."""
-    transcript: str | None
+SENSITIVITIES: Mapping[str, TurnOptions] = {
+    "aggressive": TurnOptions(silence=0.25, complete=0.2, punctuation=0.25, hesitation=0.8),
+    DEFAULT_SENSITIVITY: TurnOptions(),
+    "relaxed": TurnOptions(
+        silence=1.25,
+        complete=0.5,
+        punctuation=0.9,
+        finished=0.6,
+        hesitation=2.0,
+        stable=3.0,
+        long_silence=2.0,
+    ),
+}
+"""Options by Wyoming's `vad_sensitivity`."""
 
 
 class Rule(Protocol):
-    """One reason to end a turn; it may keep state of its own."""
+    """One reason to end a turn."""
 
     def check(self, turn: Turn) -> Ending | None:
         """Judge the turn after each frame."""
@@ -93,19 +102,93 @@ class Rule(Protocol):
 class SilenceRule:
     """The speaker has spoken and then kept silent for a while."""
 
-    seconds: float = SILENCE[DEFAULT_SENSITIVITY]
+    seconds: float
+    hesitation: float
+    """Seconds where a model judged that there is more to come."""
 
     def check(self, turn: Turn) -> Ending | None:
         """End when the silence after speech is long enough."""
-        over = turn.spoken and not turn.speaking and turn.quiet.lasted(self.seconds)
-        return Ending.SILENCE if over else None
+        doubtful = turn.finished is not None and turn.finished < _SURE
+        needed = self.hesitation if doubtful else self.seconds
+        return Ending.SILENCE if _paused(turn, needed) else None
+
+
+@dataclass(frozen=True)
+class CompleteRule:
+    """All has been said that can be said."""
+
+    seconds: float
+
+    def check(self, turn: Turn) -> Ending | None:
+        """End a short while after a whole command."""
+        over = turn.partial is not None and turn.partial.complete and _paused(turn, self.seconds)
+        return Ending.COMPLETE if over else None
+
+
+@dataclass(frozen=True)
+class PunctuationRule:
+    """The recogniser wrote a full stop."""
+
+    seconds: float
+
+    def check(self, turn: Turn) -> Ending | None:
+        """End a short while after a whole sentence."""
+        text = turn.partial.text.rstrip("\"'”’»)」』 ") if turn.partial else ""
+        ends = text[-1:] in _SENTENCE_ENDS and not text.endswith(_TRAILING_OFF)
+        return Ending.PUNCTUATION if text and ends and _paused(turn, self.seconds) else None
+
+
+@dataclass(frozen=True)
+class FinishedRule:
+    """A model heard that the speaker has finished."""
+
+    def check(self, turn: Turn) -> Ending | None:
+        """End as soon as the model is sure."""
+        over = turn.finished is not None and turn.finished >= _SURE and not turn.speaking
+        return Ending.FINISHED if over else None
+
+
+@dataclass(frozen=True)
+class StableRule:
+    """A voice goes on, and nothing is understood of it."""
+
+    seconds: float
+
+    def check(self, turn: Turn) -> Ending | None:
+        """End when the words have not changed for long enough."""
+        over = turn.unchanged is not None and turn.unchanged.lasted(self.seconds)
+        return Ending.STABLE if over else None
+
+
+@dataclass(frozen=True)
+class LongSilenceRule:
+    """The speaker is silent, while another voice is heard."""
+
+    seconds: float
+
+    def check(self, turn: Turn) -> Ending | None:
+        """End when all, voices too, was far below the speaker's level for long enough."""
+        voices = not turn.quiet.lasted(self.seconds)
+        over = turn.spoken and voices and turn.far.lasted(self.seconds)
+        return Ending.LONG_SILENCE if over else None
+
+
+@dataclass(frozen=True)
+class MaximumRule:
+    """The turn has no end."""
+
+    seconds: float
+
+    def check(self, turn: Turn) -> Ending | None:
+        """End a turn that is too long."""
+        return Ending.MAXIMUM if turn.spoken and turn.whole.lasted(self.seconds) else None
 
 
 @dataclass(frozen=True)
 class NoSpeechRule:
     """Nobody speaks."""
 
-    seconds: float = 5.0
+    seconds: float
 
     def check(self, turn: Turn) -> Ending | None:
         """End when nothing was said for long enough."""
@@ -113,54 +196,87 @@ class NoSpeechRule:
         return Ending.NO_SPEECH if over else None
 
 
+def _paused(turn: Turn, seconds: float) -> bool:
+    return turn.spoken and not turn.speaking and turn.quiet.lasted(seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoiceThresholds:
+    """When a voice detector's probability is speech."""
+
+    start: float = 0.5
+    """A voice begins at this probability."""
+    stop: float = 0.35
+    """It lasts until it falls below this one."""
+    least: float = 0.09
+    """Seconds from which on it is speech; clicks are shorter, and neither are speech nor end a silence."""
+
+
 class EndOfTurn:
-    """Follows one utterance and asks the rules after every frame.
+    """Follows one utterance and asks the rules after every frame."""
 
-    A voice begins at a probability of `start` and lasts until it falls below `stop`; it counts as
-    speech once it has lasted `min_speech` seconds, so clicks neither are speech nor end a silence.
-    """
-
-    def __init__(
-        self,
-        rules: Iterable[Rule],
-        *,
-        start: float = 0.5,
-        stop: float = 0.35,
-        min_speech: float = 0.09,
-    ) -> None:
-        """Compose rules; the first that wants to end the turn gives the reason."""
+    def __init__(self, rules: Iterable[Rule], thresholds: VoiceThresholds | None = None) -> None:
+        """Compose rules; without any, the turn is only followed."""
         self._rules: Sequence[Rule] = tuple(rules)
-        self._start = start
-        self._stop = stop
-        self._min_speech = min_speech - 1e-6
-        self._voiced = 0.0
-        self._spoken = False
-        self._quiet: Quiet | None = None
+        self._thresholds = thresholds or VoiceThresholds()
+        self._levels = Levels()
+        self._position = self._spoken_until = self._voiced = 0.0
+        self._quiet: Stretch | None = None
+        self._far: Stretch | None = None
+        self._whole: Stretch | None = None
+        self._partial: Partial | None = None
+        self._unchanged: Stretch | None = None
+        self._finished: float | None = None
 
-    def update(self, frame: VoiceFrame) -> Ending | None:
-        """Take the next frame; return why the turn is over, None while it is not."""
+    def understood(self, partial: Partial | None) -> None:
+        """Take what the recogniser made of the audio up to now; None takes it back."""
+        if partial != self._partial:
+            self._partial, self._unchanged = partial, None
+
+    def judged(self, finished: float) -> None:
+        """Take a model's probability that the speaker has finished, for the silence that there is now."""
+        self._finished = finished
+
+    def update(self, frame: VoiceFrame) -> tuple[Turn, Ending | None]:
+        """Take the next frame; return the turn, and why it is over, None while it is not."""
         turn = self._follow(frame)
         endings = (rule.check(turn) for rule in self._rules)
-        return next((ending for ending in endings if ending is not None), None)
+        return turn, next((ending for ending in endings if ending is not None), None)
 
     def _follow(self, frame: VoiceFrame) -> Turn:
-        quiet = self._quiet or Quiet(frame.arrived)
-        speaking = frame.probability >= (self._stop if self._voiced else self._start)
+        limits = self._thresholds
+        speaking = frame.probability >= (limits.stop if self._voiced else limits.start)
         self._voiced = self._voiced + frame.duration if speaking else 0.0
-        if self._voiced >= self._min_speech:
-            self._spoken = True
-            quiet = Quiet(frame.arrived)
-        else:
-            quiet.extend(frame)
-        self._quiet = quiet
+        self._position += frame.duration
+        speech = self._voiced >= limits.least - 1e-6
+        self._levels.add(frame.level, frame.duration, speech=speech)
+        begins = speech and not self._spoken_until
+        if speech:
+            self._spoken_until = self._position
+            self._finished = None
+        self._quiet = _grown(self._quiet, frame, anew=speech)
+        self._far = _grown(self._far, frame, anew=speech and not self._levels.far)
+        self._whole = _grown(self._whole, frame, anew=begins)
+        if self._partial is not None and self._partial.text:
+            self._unchanged = _grown(self._unchanged, frame)
         return Turn(
-            spoken=self._spoken,
+            spoken=self._spoken_until > 0,
             speaking=speaking,
-            quiet=quiet,
-            transcript=frame.transcript,
+            quiet=self._quiet,
+            far=self._far,
+            whole=self._whole,
+            position=self._position,
+            spoken_until=self._spoken_until,
+            partial=self._partial,
+            unchanged=self._unchanged,
+            finished=self._finished,
         )
 
 
-def end_of_turn(sensitivity: str = DEFAULT_SENSITIVITY) -> EndOfTurn:
-    """Return the usual rules for a `vad_sensitivity`, a key of `SILENCE`."""
-    return EndOfTurn([SilenceRule(SILENCE[sensitivity]), NoSpeechRule()])
+def _grown(stretch: Stretch | None, frame: VoiceFrame, *, anew: bool = False) -> Stretch:
+    """Return a stretch with the frame, or one that begins after it."""
+    if anew:
+        return Stretch(frame.arrived)
+    stretch = stretch or Stretch(frame.arrived)
+    stretch.add(frame.duration, frame.arrived)
+    return stretch

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Protocol
 
 from wyoming_units.engines.base import EngineInfo, Model
 from wyoming_units.units.lane import Lane
+from wyoming_units.units.programs import Programs
 from wyoming_units.wire.requests import Route
 
 
@@ -18,6 +19,10 @@ class Unit(Protocol):
     @property
     def routes(self) -> tuple[Route, ...]:
         """Requests that the unit answers; those of a unit without engines are refused."""
+
+    @property
+    def programs(self) -> Programs[Any]:
+        """Return its own engines."""
 
     @property
     def lanes(self) -> tuple[Lane[Any], ...]:
@@ -50,5 +55,6 @@ def _model(model: Model, extra_keys: tuple[str, ...]) -> dict[str, Any]:
         "attribution": {"name": model.attribution.name, "url": model.attribution.url},
         "installed": True,
         "languages": list(model.languages),
+        **({"speakers": [{"name": name} for name in model.speakers]} if model.speakers else {}),
         **{key: getattr(model, key) for key in extra_keys},
     }

@@ -12,6 +12,7 @@ from wyoming_units.engines.base import IntentParser, IntentRequest
 from wyoming_units.observe.timing import Timings
 from wyoming_units.speech.home import Home
 from wyoming_units.units.base import program
+from wyoming_units.units.lane import Lane
 from wyoming_units.units.programs import Programs
 from wyoming_units.units.read import context, home, language, text
 from wyoming_units.wire.requests import Request, Route
@@ -25,17 +26,21 @@ class IntentUnit:
     def __init__(
         self, parsers: Sequence[IntentParser] = (), default_home: Home | None = None
     ) -> None:
-        self._programs = Programs(self.kind, parsers)
+        self.programs = Programs(self.kind, parsers)
         self._home = default_home
-        self.lanes = self._programs.lanes
         self.routes = (
             Route(opener="recognize", run=self._recognize),
             Route(opener="transcript", run=self._recognize),
         )
 
+    @property
+    def lanes(self) -> tuple[Lane[Any], ...]:
+        """Return the engines."""
+        return self.programs.lanes
+
     def info(self) -> dict[str, list[dict[str, Any]]]:
         """Return the parsers' languages as programs."""
-        return {"intent": self._programs.info(lambda info: program(info, "models"))}
+        return {"intent": self.programs.info(lambda info: program(info, "models"))}
 
     async def _recognize(self, request: Request) -> None:
         timings = Timings()
@@ -45,7 +50,7 @@ class IntentUnit:
             language=language(request.opener) or (known.language if known else None),
             home=known,
         )
-        lane = self._programs.choose(request, language=wanted.language)
+        lane = self.programs.choose(request, language=wanted.language)
         match = await lane.call(request.client, lane.engine.parse, wanted)
         answer_context = {**_kept(request.opener), **timings.as_context()}
         if match is None:

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from wyoming_units.engines.base import Engine
 from wyoming_units.errors import Busy, EngineFailed, Loading, UnitError
+from wyoming_units.observe.process import resident_memory
 from wyoming_units.units.queue import FairQueue
 
 _LOGGER = logging.getLogger(__name__)
@@ -55,17 +56,28 @@ class Counts:
 class Lane(Generic[E]):
     """Runs the blocking calls of one engine in its threads; the clients that wait take turns.
 
-    Callers that come while the engine loads wait too. Beyond `depth` calls that wait, one gets `Busy`
-    (`Loading` while the engine loads) at once: the newest of the client with most of them.
+    The first call loads the engine, where `load` has not; callers that come while it loads wait too.
+    Beyond `depth` calls that wait, one gets `Busy` (`Loading` while the engine loads) at once: the newest
+    of the client with most of them. After `keep_alive` seconds without use the engine is freed.
     """
 
-    def __init__(self, kind: str, engine: E, *, depth: int = 64) -> None:
+    def __init__(
+        self, kind: str, engine: E, *, depth: int = 64, keep_alive: float | None = None
+    ) -> None:
         self.kind = kind
         self.name = engine.info.name
         self.engine = engine
+        self.changed: Callable[[], None] = lambda: None
+        """Called when the engine has loaded, failed or been freed."""
+        self._keep_alive = keep_alive
         self._counts = Counts()
         self._running = 0
+        self._sessions = 0
+        self._idle: asyncio.TimerHandle | None = None
+        self._unloading: asyncio.Future[None] | None = None
+        self._used_up: asyncio.Future[None] | None = None
         self._load_ms: float | None = None
+        self._memory: int | None = None
         self._depth = depth
         self._slots = engine.info.parallel
         self._queue: FairQueue[_Call] = FairQueue(depth)
@@ -85,12 +97,16 @@ class Lane(Generic[E]):
         return self._loaded is not None and self._loaded.done() and not self.failed
 
     def state(self) -> dict[str, Any]:
-        """Return what the lane is doing, as a `stats` event tells it."""
+        """Return what the lane is doing, as a `stats` event tells it; memory in bytes."""
+        models = self.engine.info.models
+        state = "unloaded" if self._loaded is None else "loading"
         return {
             "unit": self.kind,
             "name": self.name,
-            "state": "ready" if self.ready else "failed" if self.failed else "loading",
+            "model": models[0].name if len(models) == 1 else None,
+            "state": "ready" if self.ready else "failed" if self.failed else state,
             "load_ms": self._load_ms,
+            "memory": self._memory,
             "waiting": len(self._queue),
             "running": self._running,
             **asdict(self._counts),
@@ -106,6 +122,8 @@ class Lane(Generic[E]):
         return self._loaded
 
     async def _load(self) -> None:
+        if self._unloading is not None:
+            await self._unloading
         began = self._loop.time()
         try:
             await self._loop.run_in_executor(self._threads, self._load_alone)
@@ -120,18 +138,55 @@ class Lane(Generic[E]):
 
     def _load_alone(self) -> None:
         with _LOADING:
+            before = resident_memory()
             self.engine.load()
+            self._memory = max(0, resident_memory() - before)
 
     def _settle(self, loaded: asyncio.Task[None]) -> None:
         """Serve those who waited for the engine, or tell them that it failed."""
+        self.changed()
         if self.ready and not loaded.cancelled():
             self._serve()
+            self._rest()
             return
         while call := self._queue.pop():
             if loaded.cancelled():
                 call.answer.cancel()
             elif not call.answer.done() and (error := loaded.exception()):
                 call.answer.set_exception(error)
+
+    # -- unloading
+
+    @property
+    def _in_use(self) -> bool:
+        return bool(self._running or self._sessions or self._queue)
+
+    def _rest(self) -> None:
+        """Begin to count the seconds without use; called after each of them."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        if self._in_use:
+            return
+        if self._used_up is not None and not self._used_up.done():
+            self._used_up.set_result(None)
+        if self._keep_alive is not None and self.ready:
+            self._idle = self._loop.call_later(self._keep_alive, self._unload)
+
+    def _unload(self) -> None:
+        if self._in_use or not self.ready:
+            return
+        self._loaded = self._memory = None
+        self._unloading = self._loop.run_in_executor(self._threads, self.engine.close)
+        _LOGGER.info("engine %s was not used for %g s: freed", self.name, self._keep_alive)
+        self.changed()
+
+    async def retire(self) -> None:
+        """Close as soon as nobody uses the engine any more; the last stream may take hours."""
+        if self._in_use:
+            self._used_up = asyncio.get_running_loop().create_future()
+            await self._used_up
+        await self.close()
 
     # -- calls
 
@@ -141,10 +196,9 @@ class Lane(Generic[E]):
         A cancelled caller whose call already runs still waits for its end: what the call uses is
         closed next, and must not be closed under it.
         """
-        if self._loaded is None:
-            raise Loading(f"engine {self.name} is not loaded")
-        if self._loaded.done():
-            self._loaded.result()
+        loaded = self._loaded or self.load()
+        if loaded.done():
+            loaded.result()
         call = _Call(partial(function, *args), self._loop.create_future())
         if (refused := self._queue.push(client, call)) is not None:
             self._refuse(refused)
@@ -189,6 +243,7 @@ class Lane(Generic[E]):
             self._counts.failed += not answers
             call.answer.set_exception(error)
         self._serve()
+        self._rest()
 
     async def stream(
         self, client: str, produce: Callable[[Callable[[T], bool]], None]
@@ -216,15 +271,20 @@ class Lane(Generic[E]):
     async def session(self, client: str, start: Callable[[], C]) -> AsyncIterator[C]:
         """Give a per-request object of the engine and close it afterwards, in a worker both."""
         made: list[C] = []
+        self._sessions += 1
         try:
             await self.call(client, lambda: made.append(start()))
             yield made[0]
         finally:
             for item in made:
                 self._threads.submit(item.close)
+            self._sessions -= 1
+            self._rest()
 
     async def close(self) -> None:
         """Let running calls end and close the engine."""
+        if self._idle is not None:
+            self._idle.cancel()
         if self._loaded is not None:
             self._loaded.cancel()
         while call := self._queue.pop():

@@ -45,6 +45,26 @@ def language(event: Event) -> str | None:
     return optional_text(event.data, "language")
 
 
+def flag(data: dict[str, Any], key: str) -> bool:
+    """Return a yes or no, no where there is none."""
+    value = data.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise BadRequest(f"{key} must be true or false")
+    return bool(value)
+
+
+def texts(data: dict[str, Any], key: str) -> tuple[str, ...]:
+    """Return a list of texts, empty where there is none."""
+    value = data.get(key)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise BadRequest(f"{key} must be a list of texts")
+    if sum(map(len, value)) > MOST_TEXT:
+        raise TooLarge(f"{key} is over the limit of {MOST_TEXT} characters")
+    return tuple(value)
+
+
 def mapping(data: dict[str, Any], key: str) -> dict[str, Any]:
     """Return an object, empty where there is none."""
     value = data.get(key)

@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 from wyoming.event import Event
-from wyoming.wake import Detect, Detection, NotDetected
+from wyoming.wake import Detection, NotDetected
 
 from wyoming_units.engines.base import Wake, WakeDetector, WakeStream
-from wyoming_units.errors import BadRequest
 from wyoming_units.units.audio import AUDIO_BODY, AudioInput
 from wyoming_units.units.base import program
 from wyoming_units.units.lane import Lane
 from wyoming_units.units.programs import Programs
+from wyoming_units.units.read import texts
 from wyoming_units.wire.requests import Request, Route
 
 _PIECE = 0.08
@@ -31,8 +31,7 @@ class WakeUnit:
     kind: ClassVar[str] = "wake"
 
     def __init__(self, detectors: Sequence[WakeDetector] = ()) -> None:
-        self._programs = Programs(self.kind, detectors)
-        self.lanes = self._programs.lanes
+        self.programs = Programs(self.kind, detectors)
         self.routes = (
             Route(
                 opener="detect",
@@ -44,9 +43,14 @@ class WakeUnit:
             ),
         )
 
+    @property
+    def lanes(self) -> tuple[Lane[Any], ...]:
+        """Return the engines."""
+        return self.programs.lanes
+
     def info(self) -> dict[str, list[dict[str, Any]]]:
         """Return the wake words as programs."""
-        return {"wake": self._programs.info(lambda info: program(info, "models", "phrase"))}
+        return {"wake": self.programs.info(lambda info: program(info, "models", "phrase"))}
 
     async def _detect(self, request: Request) -> None:
         heard = False
@@ -72,11 +76,11 @@ class WakeUnit:
     ) -> list[tuple[Lane[WakeDetector], AbstractAsyncContextManager[WakeStream]]]:
         """Return a stream of each program that has some of the wanted words."""
         shares: dict[Lane[WakeDetector], list[str]] = {}
-        names = _names(request.opener)
+        names = texts(request.opener.data, "names")
         for name in names:
-            shares.setdefault(self._programs.choose(request, model=name), []).append(name)
+            shares.setdefault(self.programs.choose(request, model=name), []).append(name)
         if not names:
-            shares[self._programs.choose(request)] = []
+            shares[self.programs.choose(request)] = []
         return [
             (lane, lane.session(request.client, partial(lane.engine.start, share)))
             for lane, share in shares.items()
@@ -117,15 +121,6 @@ def _bytes_of(seconds: float, event: Event) -> int:
         case {"rate": int(rate), "width": int(width), "channels": int(channels)}:
             return max(0, int(seconds * rate) * width * channels)
     return 0
-
-
-def _names(opener: Event) -> list[str]:
-    names = Detect.from_event(opener).names
-    if names is None:
-        return []
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise BadRequest("names must be a list of texts")
-    return names
 
 
 def _timestamp(event: Event) -> int:

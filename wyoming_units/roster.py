@@ -1,0 +1,222 @@
+"""Which engines a node shall run: what the settings name, or the best of what is installed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from wyoming_units.catalog.local import LocalModel
+from wyoming_units.catalog.store import local_models, resolve
+from wyoming_units.config import NodeConfig
+from wyoming_units.engines import ENGINES, EngineRow, create_engine, default_engine
+from wyoming_units.engines.base import Engine
+from wyoming_units.errors import BadRequest, UnknownModel, Unsupported
+
+UNITS = ("stt", "wake", "tts", "intent")
+HELPERS = ("vad", "turn", "speaker", "punctuation")
+"""Kinds of engines that help the stt unit; one of each at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """One engine that a node runs, and with what."""
+
+    kind: str
+    engine: str
+    options: dict[str, Any] = field(default_factory=dict)
+    """What the engine is constructed with."""
+    files: tuple[tuple[str, int, int], ...] = ()
+    """Path, time of change in ns and size of each file that it reads: a change makes it another place."""
+    loads: bool = True
+    """Whether it loads when the node starts, else with its first request."""
+
+    @property
+    def key(self) -> str:
+        """Return what tells it from every other place, now or after a change."""
+        return repr((self.kind, self.engine, self.options, self.files))
+
+    def create(self) -> Engine:
+        """Construct the engine; a `UnitError` says why it cannot be."""
+        return create_engine(self.engine, **self.options)
+
+
+def places(config: NodeConfig) -> list[Place]:
+    """Return the engines to run, the best of each kind first; reads the disk.
+
+    `BadRequest`, `Unsupported`, `UnknownModel` for settings that cannot be met.
+    """
+    installed = local_models(
+        config.models, lambda name: name in ENGINES and not ENGINES[name].missing
+    )
+    find = partial(_found, config, installed)
+    named = list(dict.fromkeys(config.units))
+    chosen = [place for entry in named for place in _named(config, entry, find)]
+    kinds = {place.kind for place in chosen}
+    if not kinds.intersection(UNITS):
+        chosen += [place for kind in UNITS for place in find(kind)]
+    if not chosen:
+        raise Unsupported("no engine is installed: pip install 'wyoming-units[embedded]'")
+    if any(place.kind == "stt" for place in chosen):
+        chosen += [place for kind in HELPERS if kind not in kinds for place in list(find(kind))[:1]]
+    return list(_with_words(config, chosen))
+
+
+_Find = Callable[[str], Iterable[Place]]
+
+
+def _found(
+    config: NodeConfig, installed: dict[str, list[LocalModel]], kind: str
+) -> Iterator[Place]:
+    """Yield what is here of a kind: the models, and then the engine that needs none."""
+    first = True
+    for name, row in ENGINES.items():
+        if row.kind != kind or row.missing or not row.takes_model:
+            continue
+        if kind == "speaker" and not config.speakers.is_dir():
+            continue
+        for model in (*installed.get(name, ()), *_voices(config, name)):
+            yield _with_model(config, name, model, loads=first)
+            first = False
+    default = default_engine(kind)
+    own = _words_of(config)
+    for name, row in ENGINES.items():
+        if row.kind == kind and (name == default or (kind == "wake" and own.get(name))):
+            yield Place(kind=kind, engine=name, loads=first or kind == "wake")
+
+
+def _named(config: NodeConfig, entry: str, find: _Find) -> Iterator[Place]:
+    """Yield the engines of `KIND[=ENGINE[:MODEL]]`."""
+    kind, _, rest = entry.partition("=")
+    name, _, model = rest.partition(":")
+    if kind not in UNITS + HELPERS:
+        raise BadRequest(f"no unit is called {kind!r}; there are: {', '.join(UNITS)}")
+    if not name:
+        any_found = False
+        for place in find(kind):
+            any_found = True
+            yield place
+        if not any_found:
+            raise Unsupported(_what_is_missing(kind))
+        return
+    row = ENGINES.get(name)
+    if row is None or row.kind != kind:
+        raise BadRequest(f"no {kind} engine is called {name!r}")
+    if model and not row.takes_model:
+        raise BadRequest(f"engine {name} takes no model, so not {model!r}")
+    if model:
+        yield _with_model(config, name, resolve(model, name, config.models))
+    elif row.takes_model:
+        yield from _all_models(name, kind, find)
+    else:
+        yield Place(kind=kind, engine=name)
+
+
+def _all_models(name: str, kind: str, find: _Find) -> Iterator[Place]:
+    found = [place for place in find(kind) if place.engine == name]
+    if not found:
+        raise UnknownModel(
+            f"engine {name} has no model here: wyoming-units models list --kind {kind}"
+        )
+    yield from found
+
+
+def _what_is_missing(kind: str) -> str:
+    rows: Sequence[EngineRow] = [row for row in ENGINES.values() if row.kind == kind]
+    ready = [row for row in rows if not row.missing]
+    if ready:
+        return f"{kind} has no model here: wyoming-units models list --kind {kind}"
+    return f"{kind} needs: pip install 'wyoming-units[{rows[-1].extra}]'"
+
+
+def _with_model(config: NodeConfig, engine: str, model: LocalModel, *, loads: bool = True) -> Place:
+    options: dict[str, Any] = {"model": model}
+    if ENGINES[engine].kind == "speaker":
+        options["enrol"] = config.speakers
+    return Place(
+        kind=ENGINES[engine].kind,
+        engine=engine,
+        options=options,
+        files=_stamps([model.path]),
+        loads=loads,
+    )
+
+
+# -- the user's own files
+
+
+def _voices(config: NodeConfig, engine: str) -> Iterator[LocalModel]:
+    """Yield the Piper voices of the voice folder, for the first engine here that speaks with them."""
+    usable = (name for name in ("piper", "sherpa-tts") if not ENGINES[name].missing)
+    if engine != next(usable, None) or not config.voices.is_dir():
+        return
+    for path in sorted(config.voices.glob("**/*.onnx")):
+        yield LocalModel(name=path.stem, path=path)
+
+
+def _words_of(config: NodeConfig) -> dict[str, list[Path]]:
+    """Return the user's own wake word models, by engine."""
+    if not config.words.is_dir():
+        return {}
+    configured = sorted(config.words.glob("*.json"))
+    bare = sorted((*config.words.glob("*.tflite"), *config.words.glob("*.onnx")))
+    taken = {path.stem for path in configured}
+    return {
+        "microwakeword": configured,
+        "openwakeword": [path for path in bare if path.stem not in taken],
+    }
+
+
+def _with_words(config: NodeConfig, chosen: Iterable[Place]) -> Iterator[Place]:
+    """Give each wake word engine the user's models and its share of the settings of words."""
+    own = _words_of(config)
+    unclaimed = dict(config.wake_words)
+    typed: Place | None = None
+    done: list[Place] = []
+    for place in chosen:
+        if place.kind != "wake":
+            done.append(place)
+        elif ENGINES[place.engine].takes_model:
+            typed = place  # takes what no other engine knows
+        else:
+            options: dict[str, Any] = {}
+            if files := own.get(place.engine):
+                options["models"] = tuple(files)
+            has = {model.name for model in create_engine(place.engine, **options).info.models}
+            words = {name: unclaimed.pop(name) for name in list(unclaimed) if name in has}
+            if words:
+                options["words"] = words
+            done.append(_replaced(place, options, _stamps(files or ())))
+    if typed is not None:
+        done.append(_replaced(typed, {**typed.options, "words": unclaimed}, typed.files))
+    elif unclaimed:
+        raise BadRequest(
+            f"setting wake_words: no word is called {', '.join(sorted(unclaimed))}, and typed words "
+            "need a keyword spotting model: wyoming-units models list --kind wake"
+        )
+    yield from done
+
+
+def _replaced(
+    place: Place, options: dict[str, Any], files: tuple[tuple[str, int, int], ...]
+) -> Place:
+    return Place(
+        kind=place.kind, engine=place.engine, options=options, files=files, loads=place.loads
+    )
+
+
+def _stamps(paths: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
+    """Return what tells files from what they were before; a folder stands for its files."""
+    stamps = []
+    for given in paths:
+        beside = given.parent.glob(f"{given.stem}*") if given.is_file() else given.rglob("*")
+        for path in sorted(beside):
+            try:
+                status = path.stat()
+            except OSError:
+                continue  # gone in this moment
+            if path.is_file():
+                stamps.append((str(path), status.st_mtime_ns, status.st_size))
+    return tuple(stamps)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from wyoming_units import __version__
 from wyoming_units.config import NodeConfig, load_config
-from wyoming_units.engines import ENGINES, create_engine
+from wyoming_units.engines import ENGINES, EngineRow
 from wyoming_units.errors import UnitError
+from wyoming_units.roster import Place, places
 from wyoming_units.wire.client import Client
 from wyoming_units.wire.discovery import advertised_addresses, find_nodes
 
@@ -34,7 +35,7 @@ async def examine() -> list[Finding]:
             detail=f"{__version__} on Python {platform.python_version()}, {platform.machine()}",
         )
     ]
-    findings += [await asyncio.to_thread(_engine, name) for name in ENGINES]
+    findings += await asyncio.to_thread(lambda: list(_engines(settings)))
     findings += [await _port(settings), _addresses(settings)]
     nodes = await find_nodes()
     findings += [await _node(f"node {node.name}", node.uri) for node in nodes]
@@ -43,17 +44,30 @@ async def examine() -> list[Finding]:
     return findings
 
 
-def _engine(name: str) -> Finding:
-    """Load an engine for real; one that is not installed is no fault."""
-    row = ENGINES[name]
-    what = f"{row.kind}: {name}"
-    if row.missing:
-        hint = f"not installed; pip install 'wyoming-units[{row.extra}]'"
-        return Finding(ok=True, what=what, detail=hint)
+def _engines(settings: NodeConfig) -> Iterator[Finding]:
+    """Load every engine that a node would run, for real; one that is not installed is no fault."""
+    found = places(settings)
+    for name, row in ENGINES.items():
+        here = [place for place in found if place.engine == name]
+        if row.missing:
+            hint = f"not installed; pip install 'wyoming-units[{row.extra}]'"
+            yield Finding(ok=True, what=f"{row.kind}: {name}", detail=hint)
+        elif not here:
+            hint = "no model here" if row.takes_model else "not chosen"
+            yield Finding(ok=True, what=f"{row.kind}: {name}", detail=hint)
+        for place in here:
+            yield _engine(row, place)
+
+
+def _engine(row: EngineRow, place: Place) -> Finding:
+    what = f"{row.kind}: {place.engine}"
     try:
-        engine = create_engine(name)
+        engine = place.create()
         engine.load()
-        detail = f"{engine.info.version}, {len(engine.info.models)} models"
+        models = engine.info.models
+        detail = f"{engine.info.version}, " + (
+            models[0].name if row.takes_model else f"{len(models)} models"
+        )
         engine.close()
     except (UnitError, OSError, ImportError) as err:
         return Finding(ok=False, what=what, detail=str(err))

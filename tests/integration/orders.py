@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CANCELLED = "error cancelled"
-FINAL = {"transcript", "not-detected", "intents-stop", "not-recognized", "synthesize-stopped"}
+FINAL = {"transcript-stop", "not-detected", "intents-stop", "not-recognized", "synthesize-stopped"}
 
-ANONYMOUS = {"transcript", CANCELLED, "error bad-audio"}
+PARTS = {"transcript-start", "transcript-chunk", "transcript"}
+"""What comes before the last event of an answer."""
+ANONYMOUS = {"transcript-stop", CANCELLED, "error bad-audio"}
 """What may answer audio that came without any request."""
 
 
@@ -129,7 +131,7 @@ class Conversation:
         if stream is None or stream.begun:
             last = self.last
             again = Stream(last.opener, last.good, last.refusal, last.id) if last else None
-            stream = again or Stream("transcribe", "transcript")
+            stream = again or Stream("transcribe", "transcript-stop")
             self._replace(stream, "audio-stop")
             self.last = stream
         stream.begun = True
@@ -199,7 +201,7 @@ class Conversation:
     ) -> None:
         kind = f"error {event['code']}" if event["type"] == "error" else event["type"]
         identity = event.get("request", {}).get("id")
-        if event.get("text") == "all was sent":
+        if event.get("text") == "all was sent" or kind in PARTS:
             return
         plain = any(e.id == identity and "audio-stop" in e.finals for e in self.expected)
         if kind in FINAL or kind.startswith("error") or (plain and kind == "audio-stop"):

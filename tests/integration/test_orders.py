@@ -110,7 +110,7 @@ class SttOrders(AudioRules):
 
     @rule(context=st.sampled_from([{}, {"home": HOME}, {"end_of_turn": "client"}]))
     def transcribe(self, context: dict[str, Any]) -> None:
-        self.talk.begin(Stream("transcribe", "transcript"), "audio-stop", {"context": context})
+        self.talk.begin(Stream("transcribe", "transcript-stop"), "audio-stop", {"context": context})
 
     @rule(
         wrong=st.sampled_from(
@@ -127,7 +127,7 @@ class SttOrders(AudioRules):
     )
     def transcribe_wrongly(self, wrong: tuple[dict[str, Any], str]) -> None:
         data, error = wrong
-        self.talk.begin(Stream("transcribe", "transcript", lambda: error), "audio-stop", data)
+        self.talk.begin(Stream("transcribe", "transcript-stop", lambda: error), "audio-stop", data)
 
     @rule()
     def transcribe_with_a_bad_id(self) -> None:

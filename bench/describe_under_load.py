@@ -13,7 +13,7 @@ from time import perf_counter
 
 import numpy as np
 
-from wyoming_units.dialog.stages import synthesize
+from wyoming_units.dialog.stages import Saying, synthesize
 from wyoming_units.wire.client import Client
 
 CLIENTS = 4
@@ -37,7 +37,7 @@ async def speak(uri: str, made: list[float]) -> None:
     """Synthesise until cancelled; add the seconds of audio to `made`."""
     async with Client(uri) as client:
         while True:
-            chunks = synthesize(client, TEXT, language="en-US")
+            chunks = synthesize(client, Saying(TEXT, language="en-US"))
             made.extend([chunk.seconds async for chunk in chunks])
 
 
@@ -62,7 +62,7 @@ async def main() -> None:
             assert match, line
             uri = match.group()
             async with Client(uri) as client:
-                async for _ in synthesize(client, "ready", language="en-US"):
+                async for _ in synthesize(client, Saying("ready", language="en-US")):
                     pass
             show("idle", await describe(uri))
             made: list[float] = []

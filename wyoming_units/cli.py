@@ -24,10 +24,11 @@ from wyoming.audio import AudioChunk
 from wyoming_units import __version__
 from wyoming_units.config import load_config, read_home
 from wyoming_units.dialog.player import play
-from wyoming_units.dialog.stages import recognize, synthesize, transcribe
+from wyoming_units.dialog.stages import Saying, recognize, synthesize, transcribe
 from wyoming_units.dialog.wav import Wav, read_wav, wavs_in, write_wav
 from wyoming_units.doctor import examine
 from wyoming_units.errors import BadRequest, UnitError
+from wyoming_units.models_command import models
 from wyoming_units.node import Node
 from wyoming_units.wire.client import Client
 from wyoming_units.wire.discovery import find_nodes
@@ -37,6 +38,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(models, name="models")
 _OUT = Console()
 _ERR = Console(stderr=True)
 
@@ -77,7 +79,10 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the node keeps its id.")] = None,
-    unit: Annotated[list[str] | None, typer.Option(help="KIND or KIND=ENGINE; repeatable.")] = None,
+    unit: Annotated[
+        list[str] | None,
+        typer.Option(help="KIND[=ENGINE[:MODEL]], MODEL a name or a path; repeatable."),
+    ] = None,
     advertise: Annotated[
         list[str] | None, typer.Option(help="units, wyoming; repeatable. 'none' is silent.")
     ] = None,
@@ -125,6 +130,9 @@ def say(
     text: str,
     uri: Uri = None,
     voice: Annotated[str | None, typer.Option(help="Name of a voice.")] = None,
+    speaker: Annotated[str | None, typer.Option(help="One of the voice's speakers.")] = None,
+    speed: Annotated[float, typer.Option(help="How many times faster, 0.5 to 2.")] = 1.0,
+    ssml: Annotated[bool, typer.Option("--ssml", help="TEXT is SSML.")] = False,
     language: Language = None,
     out: Annotated[Path | None, typer.Option(help="WAV file to write; default: play it.")] = None,
     as_json: AsJson = False,
@@ -136,7 +144,10 @@ def say(
             began = perf_counter()
             first = began
             chunks: list[AudioChunk] = []
-            async for chunk in synthesize(client, text, voice=voice, language=language):
+            wanted = Saying(
+                text, voice=voice, speaker=speaker, speed=speed, language=language, ssml=ssml
+            )
+            async for chunk in synthesize(client, wanted):
                 first = first if chunks else perf_counter()
                 chunks.append(chunk)
             done = perf_counter()

@@ -74,8 +74,8 @@ class Node:
             TtsUnit(options=self.config.speaking),
             IntentUnit(default_home=home),
         )
-        self._staff = Staff(self.config, units, self._forget_info)
-        await self._staff.hire()
+        self.staff = Staff(self.config, units, self._forget_info)
+        await self.staff.hire()
         # Audio without a request goes to the first unit that takes audio: one that can answer.
         self.units = tuple(sorted(units, key=lambda unit: not unit.lanes))
         self.routes = {route.opener: route for unit in self.units for route in unit.routes}
@@ -84,7 +84,7 @@ class Node:
         except OSError as err:
             where = f"{self.config.host}:{self.config.port}"
             raise Unsupported(f"cannot listen on {where}: {err.strerror or err}") from err
-        self._staff.load()
+        self.staff.load()
         self._advertisement = Advertisement(
             name=self.config.name,
             host=self.config.host,
@@ -108,14 +108,14 @@ class Node:
 
     async def loaded(self) -> None:
         """Wait until every engine is ready; raises what kept one from loading."""
-        await self._staff.loaded()
+        await self.staff.loaded()
 
     async def stop(self, grace: float = 5.0) -> None:
         """Say goodbye, finish running requests within `grace` seconds, free everything."""
         if self._advertisement is not None:
             await self._advertisement.close()
         await self._server.stop(grace)
-        await self._staff.dismiss()
+        await self.staff.dismiss()
 
     @property
     def _kinds(self) -> list[str]:
@@ -152,7 +152,7 @@ class Node:
             "uptime": round(monotonic() - self._started, 1),
             "memory": resident_memory(),
             "connections": self._server.connections,
-            "engines": [lane.state() for lane in self._staff.lanes],
+            "engines": [lane.state() for lane in self.staff.lanes],
         }
 
     def _forget_info(self) -> None:

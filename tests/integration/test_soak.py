@@ -17,7 +17,7 @@ from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.event import Event
 from wyoming.wake import Detect
 
-from wyoming_units.dialog.stages import recognize, synthesize, transcribe
+from wyoming_units.dialog.stages import Saying, recognize, synthesize, transcribe
 from wyoming_units.dialog.wav import Wav, read_wav
 from wyoming_units.wire.client import Client
 
@@ -80,7 +80,7 @@ async def turn(client: Client, home: dict[str, Any], words: Wav, command: Wav) -
     heard = await transcribe(client, command, language="en", home=home)
     assert heard.text, "the command was not heard"
     assert (await recognize(client, heard.text, language="en", home=home)).intents
-    reply = synthesize(client, "Turned on the light.", language="en-US")
+    reply = synthesize(client, Saying("Turned on the light.", language="en-US"))
     assert [chunk async for chunk in reply]
 
 

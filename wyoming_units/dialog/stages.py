@@ -9,8 +9,8 @@ from typing import Any
 
 from wyoming.asr import Transcribe, Transcript
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
+from wyoming.event import Event
 from wyoming.intent import Intent, IntentsStop, NotRecognized
-from wyoming.tts import Synthesize, SynthesizeVoice
 
 from wyoming_units.dialog.wav import CHUNK_SECONDS, Wav
 from wyoming_units.wire.client import Client
@@ -33,6 +33,31 @@ class Understood:
 
     intents: tuple[Intent, ...]
     timing: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Saying:
+    """A text and how to say it; None leaves a choice to the unit."""
+
+    text: str
+    voice: str | None = None
+    speaker: str | None = None
+    speed: float = 1.0
+    language: str | None = None
+    ssml: bool = False
+    """Whether the text is SSML."""
+
+    def event(self) -> Event:
+        """Return the request."""
+        voice = {"name": self.voice, "speaker": self.speaker, "language": self.language}
+        data: dict[str, Any] = {"text": self.text}
+        if known := {key: value for key, value in voice.items() if value}:
+            data["voice"] = known
+        if self.ssml:
+            data["text_format"] = "ssml"
+        if self.speed != 1.0:
+            data["context"] = {"speed": self.speed}
+        return Event(type="synthesize", data=data)
 
 
 async def transcribe(
@@ -87,12 +112,9 @@ async def recognize(
             return Understood(intents=tuple(intents), timing=(told or {}).get("timing", {}))
 
 
-async def synthesize(
-    client: Client, text: str, *, voice: str | None = None, language: str | None = None
-) -> AsyncIterator[AudioChunk]:
+async def synthesize(client: Client, wanted: Saying) -> AsyncIterator[AudioChunk]:
     """Send a text and yield its audio as it comes; a text without words yields nothing."""
-    wanted = SynthesizeVoice(name=voice, language=language) if voice or language else None
-    await client.send(Synthesize(text=text, voice=wanted))
+    await client.send(wanted.event())
     while True:
         event = await client.receive()
         if AudioChunk.is_type(event.type):

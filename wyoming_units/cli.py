@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -32,10 +31,6 @@ from wyoming_units.models_command import models
 from wyoming_units.node import Node
 from wyoming_units.wire.client import Client
 from wyoming_units.wire.discovery import find_nodes
-
-# Before any engine library is imported: they phone home otherwise.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(models, name="models")

@@ -48,6 +48,8 @@ class NodeConfig(BaseSettings):
     """TCP port; 0 lets the system choose."""
     units: list[str] = []
     """`KIND[=ENGINE[:MODEL]]`, several of a kind too; empty: every unit, with the best that is installed."""
+    engines: dict[str, dict[str, Any]] = {}
+    """What engines are constructed with, by their names: the keyword arguments of their classes."""
     models_dir: Path | None = None
     """Folder of pulled models; default: `models` in `data_dir`."""
     voices_dir: Path | None = None

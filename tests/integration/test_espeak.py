@@ -232,6 +232,16 @@ def test_the_speed_can_be_chosen() -> None:
     assert seconds(speak(slow, text)) > 1.8 * seconds(speak(fast, text))
 
 
+def test_a_request_may_be_spoken_faster(espeak: EspeakSynthesizer) -> None:
+    lengths = []
+    for speed in (1.0, 2.0):
+        made: list[Audio] = []
+        request = SynthesisRequest(text="The kitchen light is on.", speed=speed)
+        espeak.synthesize(request, lambda piece, made=made: made.append(piece) is None)  # type: ignore[misc]
+        lengths.append(sum(map(len, made)))
+    assert 0.4 < lengths[1] / lengths[0] < 0.65
+
+
 def test_callers_in_many_threads_do_not_mix_their_voices(espeak: EspeakSynthesizer) -> None:
     jobs = [("One two three.", "en-us"), ("Eins zwei drei vier fünf.", "de"), ("Un.", "fr-fr")] * 6
     alone = [seconds(speak(espeak, *job)) for job in jobs[:3]] * 6

@@ -27,6 +27,8 @@ from wyoming_units.wire.requests import Arrival, Request
 WORDS = {400: "turn", 600: "on", 800: "the", 1000: "light", 1200: "lamp.", 1400: "please"}
 _TONES = {word: frequency for frequency, word in WORDS.items()}
 _FRAME = 160
+_NOON = 100.0
+"""When the clock of a talk begins."""
 NOBODY = Attribution(name="", url="")
 
 
@@ -168,7 +170,7 @@ class Talk:
             selected={},
             begun=False,
         )
-        self._now = 100.0
+        self._now = _NOON
         self._task = asyncio.create_task(self.request.answer())
         self.request._arrivals.append(
             Arrival(AudioStart(rate=RATE, width=2, channels=1).event(), self._now)
@@ -209,6 +211,11 @@ class Talk:
         if error is not None:
             raise error
         return next(event for event in self.answers if event.type == "transcript")
+
+    @property
+    def heard(self) -> float:
+        """Return the seconds of audio that were sent, where they went at the pace of speech."""
+        return self._now - _NOON
 
     @property
     def ended(self) -> bool:

@@ -52,7 +52,7 @@ class EspeakSynthesizer:
             request.text,
             find_voice(request.voice, request.language),
             lambda samples: emit(samples.astype(np.float32) / np.float32(32_768)),
-            words_per_minute=self._words_per_minute,
+            words_per_minute=min(450, max(80, round(self._words_per_minute * request.speed))),
         )
 
 

@@ -187,7 +187,8 @@ class TtsOrders(Orders):
                 ({"text": "x", "voice": {"language": "tlh"}}, "error unknown-voice"),
                 ({"text": "x", "voice": {"name": "en-US", "speaker": "s"}}, "error unknown-voice"),
                 ({"text": "x", "voice": 3}, "error bad-request"),
-                ({"text": "x", "text_format": "ssml"}, "error unsupported"),
+                ({"text": "<speak><audio/></speak>", "text_format": "ssml"}, "error unsupported"),
+                ({"text": "x", "text_format": "ssml"}, "error bad-request"),
                 ({"text": None}, "error bad-request"),
                 ({"text": "x" * 10_001}, "error too-large"),
             ]

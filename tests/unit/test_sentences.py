@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from wyoming_units.speech.sentences import SentenceSplitter
+from wyoming_units.speech.sentences import Piece, SentenceSplitter
 
 
 def split(text: str, step: int = 10**9, language: str | None = None) -> list[str]:
     splitter = SentenceSplitter(language)
     pieces = (text[start : start + step] for start in range(0, len(text), step))
-    return [sentence for piece in pieces for sentence in splitter.push(piece)] + splitter.flush()
+    made = [sentence for piece in pieces for sentence in splitter.push(piece)] + splitter.flush()
+    return texts(made)
+
+
+def texts(pieces: Iterable[Piece]) -> list[str]:
+    return [piece.text for piece in pieces]
 
 
 @pytest.mark.parametrize(
@@ -92,20 +98,20 @@ def test_ordinals_stay_together_in_languages_that_write_them_with_a_dot() -> Non
 def test_a_sentence_comes_as_soon_as_the_next_word_begins() -> None:
     splitter = SentenceSplitter()
     assert splitter.push("The light is on.") == []
-    assert splitter.push(" T") == ["The light is on."]
-    assert splitter.push("he fan is off! ") == ["The fan is off!"]
-    assert splitter.push("Bye\n") == ["Bye"]
+    assert texts(splitter.push(" T")) == ["The light is on."]
+    assert texts(splitter.push("he fan is off! ")) == ["The fan is off!"]
+    assert texts(splitter.push("Bye\n")) == ["Bye"]
     assert splitter.flush() == []
 
 
 def test_a_long_first_sentence_begins_with_its_first_clause() -> None:
     text = (
-        "Well, there are three lights on in the kitchen, two in the hall, and one more that I do "
-        "not know. There are three lights on in the kitchen, two in the hall, and one more in the "
+        "Well, there are three lights on, two in the hall, and one more that I do not know. "
+        "There are three lights on in the kitchen, two in the hall, and one more in the "
         "garden behind the house."
     )
     first, second, third = split(text)
-    assert first == "Well, there are three lights on in the kitchen,"
+    assert first == "Well, there are three lights on,"
     assert second == "two in the hall, and one more that I do not know."
     assert third.startswith("There are three lights")
     assert third.endswith("the house.")
@@ -118,10 +124,8 @@ def test_a_short_first_sentence_stays_whole() -> None:
 
 def test_a_first_clause_comes_before_the_sentence_is_complete() -> None:
     splitter = SentenceSplitter()
-    text = (
-        "There are three lights on in the kitchen, two in the hall, and one more that I do not kn"
-    )
-    assert splitter.push(text) == ["There are three lights on in the kitchen,"]
+    text = "There are three lights on here, two in the hall, and one more that I do not kn"
+    assert texts(splitter.push(text)) == ["There are three lights on here,"]
 
 
 def test_chinese_is_cut_where_it_would_take_as_long_to_say_as_other_languages() -> None:
@@ -137,17 +141,18 @@ def test_chinese_is_cut_where_it_would_take_as_long_to_say_as_other_languages() 
 
 
 def test_numbers_are_not_cut_at_their_commas() -> None:
-    text = "a" * 30 + " 1,000 and 21,5 and 7:30 " + "b" * 60
-    assert split(text) == [text]
+    text = "a" * 20 + "1,000/21,5/7:30/1:3 " + "b" * 60
+    assert split(text)[0] == text.split(maxsplit=1)[0]
 
 
 def test_text_without_full_stops_is_cut_at_clauses_and_else_at_spaces() -> None:
     clauses = split("word word word word word, " * 40)
     assert all(len(piece) <= 250 and piece.endswith(",") for piece in clauses)
     words = split("word " * 200)
-    assert all(100 < len(piece) <= 250 for piece in words[:-1])
+    assert [len(piece) for piece in words[:4]] == [34, 119, 239, 249]
     assert {word for piece in words for word in piece.split()} == {"word"}
     assert [len(piece) for piece in split("x" * 600)] == [250, 250, 100]
+    assert [len(piece) for piece in split("x" * 250)] == [250]
 
 
 def test_a_code_block_stays_in_one_piece() -> None:
@@ -159,10 +164,205 @@ def test_a_code_block_stays_in_one_piece() -> None:
 def test_after_a_flush_the_next_text_begins_anew() -> None:
     splitter = SentenceSplitter()
     assert splitter.push("Hello") == []
-    assert splitter.flush() == ["Hello"]
+    assert texts(splitter.flush()) == ["Hello"]
     assert splitter.flush() == []
     text = "There are three lights on in the kitchen, two in the hall, and one more that I do not know."
-    assert splitter.push(text)[0] == "There are three lights on in the kitchen,"
+    assert splitter.push(text)[0].text == "There are three lights on"
+
+
+@pytest.mark.parametrize(
+    ("language", "most"),
+    [("zh", 83), ("cmn", 83), ("yue-HK", 83), ("ja", 125), ("ko", 125), ("en", 250)],
+)
+def test_pieces_of_languages_without_letters_are_shorter(language: str, most: int) -> None:
+    assert max(map(len, split("我" * 600, language=language))) == most
+
+
+# -- what is said early
+
+
+@pytest.mark.parametrize(("letters", "first"), [(36, 36), (48, 48), (49, 71)])
+def test_a_first_clause_is_looked_for_in_the_first_four_fifths(letters: int, first: int) -> None:
+    text = "X" * (letters - 1) + ", " + "y" * (69 - letters) + "."
+    assert len(split(text)[0]) == first
+
+
+@pytest.mark.parametrize(("letters", "first"), [(36, 36), (37, 22)])
+def test_an_early_breath_is_better_than_a_late_comma(letters: int, first: int) -> None:
+    text = "X" * 22 + " and " + "y" * (letters - 28) + ", " + "z" * 40 + "."
+    assert text[letters - 1] == ","
+    assert len(split(text)[0]) == first
+
+
+@pytest.mark.parametrize(("letters", "first"), [(36, 35), (48, 47), (49, 100)])
+def test_a_space_is_where_a_first_sentence_is_cut_at_last(letters: int, first: int) -> None:
+    text = "X" * (letters - 1) + " " + "y" * (100 - letters)
+    assert len(split(text)[0]) == first
+
+
+def test_a_sentence_of_the_greatest_length_is_whole_and_ends() -> None:
+    splitter = SentenceSplitter()
+    assert len(splitter.push("Yes. No. X\n")) == 3
+    assert splitter.push("X" * 250) == []
+    assert splitter.flush() == [Piece("X" * 250, "sentence")]
+
+
+def test_the_greatest_length_holds_for_a_first_sentence_too() -> None:
+    splitter = SentenceSplitter(first_length=60, max_length=30)
+    assert max(map(len, texts(splitter.push("word " * 30) + splitter.flush()))) <= 30
+
+
+@pytest.mark.parametrize(("text", "sentences"), [("Es sind 99. Gut.", 1), ("Es sind 100. Gut.", 2)])
+def test_ordinals_have_at_most_two_digits(text: str, sentences: int) -> None:
+    assert len(split(text, language="de")) == sentences
+
+
+@pytest.mark.parametrize(("letters", "first"), [(18, "clause"), (17, "word")])
+def test_a_first_clause_has_at_least_twenty_letters(letters: int, first: str) -> None:
+    splitter = SentenceSplitter()
+    pieces = splitter.push(
+        "x" * letters + "ab, Xyz and more words than fit in sixty letters at once. A"
+    )
+    assert pieces[0].end == first
+
+
+LONG = (
+    "There are three lights on in the kitchen and two more in the hall behind the front door which "
+    "nobody has used since the summer because the lock is broken and the key was lost in the garden."
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "first"),
+    [
+        ("en", LONG, "There are three lights on"),
+        (
+            "en",
+            "Nobody told me anything about twelve windows being wide open upstairs this morning.",
+            "Nobody told me anything about",
+        ),
+        (
+            "de",
+            "Die Waschmaschine ist gleich fertig und der Trockner braucht noch etwa zwanzig Minuten.",
+            "Die Waschmaschine ist gleich fertig",
+        ),
+        (
+            "fr",
+            "La machine à laver a terminé son cycle mais le linge est encore humide et très chaud.",
+            "La machine à laver a terminé son cycle",
+        ),
+        (
+            "zh",
+            "洗衣机马上就要洗完了但是烘干机还需要大约二十分钟才能够完成",
+            "洗衣机马上就要洗完了",
+        ),
+        (
+            "zh",
+            "洗衣机马上就要洗完了，烘干机还需要大约二十分钟才能够完成",
+            "洗衣机马上就要洗完了，",
+        ),
+    ],
+)
+def test_a_long_first_sentence_without_a_comma_is_cut_where_one_takes_breath(
+    language: str, text: str, first: str
+) -> None:
+    pieces = split(text, language=language)
+    assert pieces[0] == first
+    assert "".join("".join(pieces).split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr"])
+@pytest.mark.parametrize(("length", "whole"), [(60, True), (61, False)])
+def test_a_first_sentence_is_cut_from_the_first_length_on(
+    language: str, length: int, whole: bool
+) -> None:
+    text = "One two three four five six, seven " + "x" * (length - 36) + "."
+    assert len(text) == length
+    assert (len(split(text, language=language)) == 1) == whole
+
+
+def test_pieces_may_be_twice_as_long_each_time_up_to_the_most() -> None:
+    pieces = split("word, " * 300)
+    assert [len(piece) for piece in pieces[:6]] == [23, 119, 239, 245, 245, 245]
+    splitter = SentenceSplitter(first_length=30, max_length=100)
+    lengths = [len(text) for text in texts(splitter.push("word, " * 100))]
+    assert lengths[:4] == [23, 59, 95, 95]
+
+
+def test_whole_sentences_of_those_lengths_are_not_cut() -> None:
+    second = "A" * 60 + ", " + "b" * 57 + "."
+    third = "A" * 100 + ", " + "b" * 137 + "."
+    assert (len(second), len(third)) == (120, 240)
+    assert split(f"Yes. {second} {third} No.") == ["Yes.", second, third, "No."]
+    assert split(f"Yes. A{second} No.") == ["Yes.", "A" * 61 + ",", "b" * 57 + ".", "No."]
+
+
+def test_a_piece_tells_what_it_was_cut_after() -> None:
+    splitter = SentenceSplitter(first_length=40)
+    text = "The first one is long, and this is its end. " + LONG + "\nLine"
+    pieces = splitter.push(text) + splitter.flush()
+    assert [piece.end for piece in pieces] == [
+        "clause",
+        "sentence",
+        "word",
+        "sentence",
+        "sentence",
+    ]
+    assert pieces[0].text.endswith("long,")
+
+
+# -- a writer who hesitates
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken", "end"),
+    [
+        ("Let me check.", "Let me check.", "sentence"),
+        ("Really?!", "Really?!", "sentence"),
+        ('She said "stop."', 'She said "stop."', "sentence"),
+        ("Well,", "Well,", "clause"),
+        ("I will look at the weather fore", "I will look at the weather", "word"),
+        ("I will look at the weather ", "I will look at the weather", "word"),
+        ("Turn on the light in the kit", "Turn on the light in the", "word"),
+        ("好的，我看一下天气预报", "好的，我看一下天气预报", "word"),
+        ("灯已打开。", "灯已打开。", "sentence"),
+    ],
+)
+def test_a_pause_gives_what_is_certain(written: str, spoken: str, end: str) -> None:
+    splitter = SentenceSplitter("zh" if written[0] > "z" else "en")
+    assert splitter.push(written) == []
+    [piece] = splitter.pause()
+    assert (piece.text, piece.end) == (spoken, end)
+    assert splitter.pause() == []
+    splitter.push("more")
+    assert texts(splitter.flush())[0].endswith("more")
+
+
+@pytest.mark.parametrize(
+    "written", ["", " ", "Hello", "I will be", "Dr.", "I know that Dr.", "See e.g.", "```x = 1.\n"]
+)
+def test_a_pause_gives_nothing_that_could_still_be_another_word_or_is_too_little(
+    written: str,
+) -> None:
+    splitter = SentenceSplitter("en")
+    assert splitter.push(written) + splitter.pause() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "given"), [("I will look at this ", True), ("I will look at me ", False)]
+)
+def test_a_pause_gives_words_from_twenty_letters_on(words: str, given: bool) -> None:
+    splitter = SentenceSplitter("en")
+    splitter.push(words)
+    assert bool(splitter.pause()) == given
+
+
+def test_what_follows_a_pause_is_no_first_sentence() -> None:
+    splitter = SentenceSplitter("en")
+    splitter.push("Let me check.")
+    splitter.pause()
+    text = "There are three lights on in the kitchen, two in the hall, and one more. Bye"
+    assert texts(splitter.push(text)) == [text[:-4]]
 
 
 ALPHABET = "aB3 ,.:!?。，…\n\"')*`-"
@@ -172,6 +372,15 @@ ALPHABET = "aB3 ,.:!?。，…\n\"')*`-"
 @given(st.text(ALPHABET, max_size=400), st.integers(1, 40))
 def test_nothing_is_lost_or_changed(text: str, step: int) -> None:
     assert "".join("".join(split(text, step)).split()) == "".join(text.split())
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(ALPHABET + "你好", max_size=60), max_size=8))
+def test_pauses_lose_nothing(parts: list[str]) -> None:
+    splitter = SentenceSplitter("zh")
+    made = [text for part in parts for text in texts(splitter.push(part) + splitter.pause())]
+    made += texts(splitter.flush())
+    assert "".join("".join(made).split()) == "".join("".join(parts).split())
 
 
 @settings(deadline=None)
@@ -186,7 +395,20 @@ def test_no_piece_is_empty_or_too_long_but_code(text: str, step: int) -> None:
 @given(
     st.lists(
         st.sampled_from(
-            ["word", "Word", "3.5", "Dr.", "p.m.", "end.", "so,", "what?", "好。", "\n"]
+            [
+                "word",
+                "Word",
+                "3.5",
+                "Dr.",
+                "p.m.",
+                "end.",
+                "so,",
+                "what?",
+                "好。",
+                "\n",
+                "and",
+                "während",
+            ]
         ),
         max_size=120,
     ),
@@ -195,6 +417,12 @@ def test_no_piece_is_empty_or_too_long_but_code(text: str, step: int) -> None:
 def test_the_size_of_the_pieces_makes_no_difference(words: list[str], step: int) -> None:
     text = " ".join(words)
     assert split(text, step) == split(text)
+
+
+@pytest.mark.parametrize("place", range(105, 125))
+def test_a_cut_close_to_the_limit_does_not_depend_on_how_the_text_comes(place: int) -> None:
+    text = "Yes. Xyz, " + "x" * (place - 5) + " während " + "y " * 50
+    assert split(text, 1) == split(text)
 
 
 @pytest.mark.parametrize(

@@ -10,84 +10,26 @@ import html
 import re
 from functools import cache
 
+from wyoming_units.speech.measures import AT, COLUMNS, MEASURES, MINUS, RANGE, SIGNS
 from wyoming_units.speech.readings import read_out
 
-_COLUMNS = {"en": 0, "de": 1, "fr": 2, "zh": 3, "cmn": 3, "yue": 3}
-"""Of the tables below; texts in other languages keep their units and lose the symbols."""
-
-# "one|many" where they differ; # stands for the number where it does not come first.
-_UNITS = {
-    "°C": (
-        "degree Celsius|degrees Celsius",
-        "Grad Celsius",
-        "degré Celsius|degrés Celsius",
-        "摄氏度",
-    ),
-    "°F": (
-        "degree Fahrenheit|degrees Fahrenheit",
-        "Grad Fahrenheit",
-        "degré Fahrenheit|degrés Fahrenheit",
-        "华氏度",
-    ),
-    "°": ("degree|degrees", "Grad", "degré|degrés", "度"),
-    "%": ("percent", "Prozent", "pour cent", "百分之#"),
-    "km/h": (
-        "kilometre per hour|kilometres per hour",
-        "Kilometer pro Stunde",
-        "kilomètre-heure|kilomètres-heure",
-        "公里每小时",
-    ),
-    "m/s": (
-        "metre per second|metres per second",
-        "Meter pro Sekunde",
-        "mètre par seconde|mètres par seconde",
-        "米每秒",
-    ),
-    "mph": (
-        "mile per hour|miles per hour",
-        "Meile pro Stunde|Meilen pro Stunde",
-        "mille par heure|milles par heure",
-        "英里每小时",
-    ),
-    "W": ("watt|watts", "Watt", "watt|watts", "瓦"),
-    "kW": ("kilowatt|kilowatts", "Kilowatt", "kilowatt|kilowatts", "千瓦"),
-    "Wh": ("watt hour|watt hours", "Wattstunde|Wattstunden", "wattheure|wattheures", "瓦时"),
-    "kWh": (
-        "kilowatt hour|kilowatt hours",
-        "Kilowattstunde|Kilowattstunden",
-        "kilowattheure|kilowattheures",
-        "千瓦时",
-    ),
-    "V": ("volt|volts", "Volt", "volt|volts", "伏"),
-    "A": ("amp|amps", "Ampere", "ampère|ampères", "安"),
-    "hPa": ("hectopascal|hectopascals", "Hektopascal", "hectopascal|hectopascals", "百帕"),
-    "lx": ("lux", "Lux", "lux", "勒克斯"),
-    "ppm": ("parts per million", "Teile pro Million", "parties par million", "ppm"),
-    "µg/m³": (
-        "microgram per cubic metre|micrograms per cubic metre",
-        "Mikrogramm pro Kubikmeter",
-        "microgramme par mètre cube|microgrammes par mètre cube",
-        "微克每立方米",
-    ),
-    "m³": ("cubic metre|cubic metres", "Kubikmeter", "mètre cube|mètres cubes", "立方米"),
-    "m²": ("square metre|square metres", "Quadratmeter", "mètre carré|mètres carrés", "平方米"),
-    "mm": ("millimetre|millimetres", "Millimeter", "millimètre|millimètres", "毫米"),
-    "cm": ("centimetre|centimetres", "Zentimeter", "centimètre|centimètres", "厘米"),
-    "km": ("kilometre|kilometres", "Kilometer", "kilomètre|kilomètres", "公里"),
-    "kg": ("kilogram|kilograms", "Kilogramm", "kilogramme|kilogrammes", "公斤"),
-    "€": ("euro|euros", "Euro", "euro|euros", "欧元"),
-    "$": ("dollar|dollars", "Dollar", "dollar|dollars", "美元"),
-    "£": ("pound|pounds", "Pfund", "livre|livres", "英镑"),
-}
-
-_SYMBOLS = {
-    "&": ("and", "und", "et", "和"),
-    "<": ("less than", "kleiner als", "inférieur à", "小于"),
-    ">": ("greater than", "größer als", "supérieur à", "大于"),
-}
-_MINUS = ("minus", "minus", "moins", "负")
 _LATIN = "A-Za-zÀ-ÿ0-9"  # not \w: Chinese is written without spaces
+_NUMBER = r"\d+(?:[.,]\d+)*"
 _DECIMAL_COMMA = ("de", "fr")
+_SIGNS = re.compile(f"[{''.join(SIGNS)}]")
+_NEGATIVE = re.compile(rf"(?<![{_LATIN}.,)])-(?=\d)")
+_MAIL = re.compile(r"(?<=[\w])@(?=[\w])")
+_PERCENTS = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)%? ?[-–~～到至] ?(\d+(?:\.\d+)?)%")
+_DASH = re.compile(
+    r"(?<=[\d%°CFWh]) ?– ?(?=[-€$£¥]?\d)"  # an en dash between numbers means nothing else
+    r"|(?<=\d:[0-5]\d) ?- ?(?=[012]?\d:[0-5]\d)"
+    r"|(?<=\dh)-(?=\d)|(?:(?<=%)|(?<=°[CF]))-(?=\d)"
+    r"|(?<=\d) ?[~～] ?(?=\d)"
+)
+_SPAN = re.compile(
+    rf"(?<![{_LATIN}.,:/-])(\d{{1,3}}(?:[.,]\d+)?)-(\d{{1,3}}(?:[.,]\d+)?)(?![\d:-]|[.,]\d)"
+)
+"""Two numbers around a hyphen, which may mean other things too."""
 
 _ALIASES = str.maketrans({"℃": "°C", "℉": "°F", "μ": "µ", "−": "-"})
 _EMOJI = re.compile(
@@ -124,39 +66,50 @@ def speakable(text: str, language: str | None = None) -> str:
 
 
 def _words(text: str, language: str) -> str:
-    if language not in _COLUMNS:
-        return re.sub(r"[&<>]", " ", text)
-    column = _COLUMNS[language]
-    gap = "" if column == _COLUMNS["zh"] else " "
+    if language not in COLUMNS:
+        return _SIGNS.sub(" ", text)
+    column = COLUMNS[language]
+    chinese = column == COLUMNS["zh"]
+    gap = "" if chinese else " "
+    to = gap + RANGE[column] + gap
 
     def say(match: re.Match[str]) -> str:
         number = match["number"] or match["amount"]
-        one, _, many = _UNITS[match["unit"] or match["currency"]][column].partition("|")
+        one, _, many = MEASURES[match["unit"] or match["currency"]][column].partition("|")
         words = one if number == "1" or not many else many
         return words.replace("#", number) if "#" in words else f"{number}{gap}{words}"
 
-    text = _quantity().sub(say, text)
-    text = re.sub(rf"(?<![{_LATIN}.,)])-(?=\d)", _MINUS[column] + gap, text)
+    def span(match: re.Match[str]) -> str:
+        low, high = (float(number.replace(",", ".")) for number in match.groups())
+        return f"{match[1]}{to}{match[2]}" if low < high else match[0]
+
+    if chinese:  # before "50到60%" becomes "50到百分之60"
+        text = _PERCENTS.sub(rf"百分之\1{to}\2", text)
+    text = read_out(_DASH.sub(to, text), language)
+    text = _SPAN.sub(span, text)
+    text = _quantity(column).sub(say, text)
+    text = _NEGATIVE.sub(MINUS[column] + gap, text)
+    text = _MAIL.sub(f" {AT[column]} ", text)
     if language in _DECIMAL_COMMA:
         text = _decimal(column).sub(r"\1,\2", text)
-    text = read_out(text, language)
-    return re.sub(r"[&<>]", lambda match: f" {_SYMBOLS[match[0]][column]} ", text)
+    return _SIGNS.sub(lambda match: f" {SIGNS[match[0]][column]} ", text)
 
 
 @cache
 def _decimal(column: int) -> re.Pattern[str]:
     """Match the number of "21.5 Grad", but of no version, date or chapter."""
-    names = {name for texts in _UNITS.values() for name in texts[column].split("|")}
+    names = {name for texts in MEASURES.values() for name in texts[column].split("|") if name}
     words = "|".join(sorted({re.escape(name.split()[0]) for name in names}))
     return re.compile(rf"(?<![\d.,])(\d+)\.(\d{{1,2}})(?= (?:{words})\b)")
 
 
 @cache
-def _quantity() -> re.Pattern[str]:
+def _quantity(column: int) -> re.Pattern[str]:
     """Match "21.5 °C" and "€5"."""
-    units = "|".join(map(re.escape, sorted(_UNITS, key=len, reverse=True)))
-    number = r"\d+(?:[.,]\d+)*"
+    names = [unit for unit, words in MEASURES.items() if words[column]]
+    units = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    units = units.replace("|s|", r"|(?<=[ \u00a0\u202f])s|")  # not in "the 80s"
     return re.compile(
-        rf"(?P<currency>[€$£])(?P<amount>{number})"
-        rf"|(?<![{_LATIN}.,])(?P<number>{number})[ \u00a0\u202f]?(?P<unit>{units})(?![{_LATIN}/²³])"
+        rf"(?P<currency>[€$£¥])(?P<amount>{_NUMBER})"
+        rf"|(?<![{_LATIN}.,])(?P<number>{_NUMBER})[ \u00a0\u202f]?(?P<unit>{units})(?![{_LATIN}/²³])"
     )

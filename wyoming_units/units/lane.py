@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
@@ -267,19 +267,27 @@ class Lane(Generic[E]):
             left.set()
             job.cancel()
 
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep the engine from being freed or closed between several calls of one request."""
+        self._sessions += 1
+        try:
+            yield
+        finally:
+            self._sessions -= 1
+            self._rest()
+
     @asynccontextmanager
     async def session(self, client: str, start: Callable[[], C]) -> AsyncIterator[C]:
         """Give a per-request object of the engine and close it afterwards, in a worker both."""
         made: list[C] = []
-        self._sessions += 1
-        try:
-            await self.call(client, lambda: made.append(start()))
-            yield made[0]
-        finally:
-            for item in made:
-                self._threads.submit(item.close)
-            self._sessions -= 1
-            self._rest()
+        with self.hold():
+            try:
+                await self.call(client, lambda: made.append(start()))
+                yield made[0]
+            finally:
+                for item in made:
+                    self._threads.submit(item.close)
 
     async def close(self) -> None:
         """Let running calls end and close the engine."""

@@ -288,9 +288,14 @@ class Connection:
     async def _write(self, frame: bytes) -> None:
         """Write a frame and wait while the peer is slow; one that takes nothing is cut off."""
         self._writer.write(frame)
-        try:
-            async with self._drain:
-                await asyncio.wait_for(self._writer.drain(), self._limits.frame)
-        except (asyncio.TimeoutError, TimeoutError):
-            self.abort()
-            raise ConnectionAbortedError("the peer takes nothing") from None
+        async with self._drain:
+            # Not `wait_for`: before Python 3.12 it loses a cancellation that comes as the wait ends.
+            drained = asyncio.ensure_future(self._writer.drain())
+            try:
+                done, _ = await asyncio.wait({drained}, timeout=self._limits.frame)
+            finally:
+                drained.cancel()
+            if not done:
+                self.abort()
+                raise ConnectionAbortedError("the peer takes nothing")
+            drained.result()

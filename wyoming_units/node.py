@@ -68,9 +68,10 @@ class Node:
         """Listen, then load, then announce."""
         self.id = await asyncio.to_thread(_node_id, self.config.data_dir)
         home = await asyncio.to_thread(read_home, self.config.home) if self.config.home else None
+        stt = SttUnit(default_home=home, turn=self.config.turn)
         units = (
-            SttUnit(default_home=home, turn=self.config.turn),
-            WakeUnit(),
+            stt,
+            WakeUnit(words=self.config.wake_words, recognizers=stt.programs),
             TtsUnit(options=self.config.speaking),
             IntentUnit(default_home=home),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -168,11 +169,20 @@ def _words_of(config: NodeConfig) -> dict[str, list[Path]]:
         return {}
     configured = sorted(config.words.glob("*.json"))
     bare = sorted((*config.words.glob("*.tflite"), *config.words.glob("*.onnx")))
-    taken = {path.stem for path in configured}
+    taken = {name for path in configured for name in (f"{path.stem}.tflite", _model_of(path))}
     return {
         "microwakeword": configured,
-        "openwakeword": [path for path in bare if path.stem not in taken],
+        "openwakeword": [path for path in bare if path.name not in taken],
     }
+
+
+def _model_of(path: Path) -> str:
+    """Return the file that a microWakeWord configuration names, "" where it names none."""
+    try:
+        named = json.loads(path.read_text("utf-8"))["model"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # the engine says what is wrong
+    return named if isinstance(named, str) else ""
 
 
 def _with_words(config: NodeConfig, chosen: Iterable[Place]) -> Iterator[Place]:
@@ -191,7 +201,9 @@ def _with_words(config: NodeConfig, chosen: Iterable[Place]) -> Iterator[Place]:
             if files := own.get(place.engine):
                 options["models"] = tuple(files)
             has = {model.name for model in create_engine(place.engine, **options).info.models}
-            words = {name: unclaimed.pop(name) for name in list(unclaimed) if name in has}
+            broken = {path.stem for path in files or ()} - has  # their files are to be mended
+            mine = {name: unclaimed.pop(name) for name in list(unclaimed) if name in has | broken}
+            words = {name: settings for name, settings in mine.items() if name in has}
             if words:
                 options["words"] = words
             done.append(replace(place, options=options, files=_stamps(files or ())))

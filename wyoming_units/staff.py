@@ -9,7 +9,7 @@ from typing import Any
 
 from wyoming_units.config import NodeConfig
 from wyoming_units.engines.base import Engine
-from wyoming_units.errors import UnitError
+from wyoming_units.errors import BadRequest, UnitError
 from wyoming_units.roster import HELPERS, Place, places
 from wyoming_units.units.base import Unit
 from wyoming_units.units.lane import Lane
@@ -48,6 +48,17 @@ class Staff:
         wanted = await asyncio.to_thread(places, self._config)
         made = await asyncio.to_thread(self._make, wanted, strict=bool(self._config.units))
         self._seat(wanted, made)
+        self._check_checks()
+
+    def _check_checks(self) -> None:
+        """Refuse a second look at wake words by nobody."""
+        checked = [name for name, word in self._config.wake_words.items() if word.check]
+        ears = self._units["stt"].programs.lanes
+        if checked and not any(lane.engine.info.open_vocabulary for lane in ears):
+            raise BadRequest(
+                f"setting wake_words: {checked[0]} cannot be checked without speech-to-text of free "
+                "dictation: wyoming-units models list --kind stt"
+            )
 
     def load(self) -> None:
         """Begin to load what is needed first, and to follow what is installed."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests.integration.recordings import data, read_wav, resident_mb
-from wyoming_units.engines.base import RATE, Audio, Wake, WakeSettings
+from tests.integration.wake_helpers import Recorder, clip, listen
+from wyoming_units.engines.base import RATE, WakeSettings
 from wyoming_units.engines.microwakeword import MicroWakeWordDetector
 from wyoming_units.errors import BadRequest, EngineFailed, UnknownWakeWord
 
@@ -48,17 +46,6 @@ NEAR_MISSES = (
 )
 
 
-class Recorder:
-    """Stands where a trigger is and keeps the scores."""
-
-    def __init__(self) -> None:
-        self.scores: list[float] = []
-
-    def heard(self, score: float, at: float) -> bool:
-        self.scores.append(score)
-        return False
-
-
 def loaded(words: Mapping[str, WakeSettings] | None = None) -> MicroWakeWordDetector:
     engine = MicroWakeWordDetector(words=words)
     engine.load()
@@ -70,23 +57,6 @@ def detector() -> Iterator[MicroWakeWordDetector]:
     engine = loaded()
     yield engine
     engine.close()
-
-
-def clip(name: str) -> Audio:
-    return read_wav(data(f"media/wake/{name}.wav"))
-
-
-def listen(
-    engine: MicroWakeWordDetector, audio: Audio, names: Sequence[str] = (), step: int = 1024
-) -> list[Wake]:
-    stream = engine.start(names)
-    wakes = [
-        wake
-        for start in range(0, len(audio), step)
-        for wake in stream.feed(audio[start : start + step])
-    ]
-    stream.close()
-    return wakes
 
 
 def test_it_offers_four_words_with_their_phrases() -> None:
@@ -261,44 +231,11 @@ def test_a_stream_outlives_the_detector() -> None:
     stream.close()
 
 
-def test_a_model_of_the_user_is_heard(tmp_path: Path) -> None:
-    source = data("wake-microwakeword")
-    config = json.loads((source / "hey_jarvis.json").read_text("utf-8"))
-    shutil.copy(source / "hey_jarvis.tflite", tmp_path)
-    path = tmp_path / "my_butler.json"
-    path.write_text(json.dumps(config | {"wake_word": "My Butler"}), "utf-8")
-    engine = MicroWakeWordDetector(models=[path])
+def test_it_loads_again_after_it_was_closed() -> None:
+    engine = loaded()
+    engine.close()
+    with pytest.raises(EngineFailed):
+        engine.start([])
     engine.load()
-    assert {model.name: model.phrase for model in engine.info.models} == WORDS | {
-        "my_butler": "My Butler"
-    }
-    assert [wake.name for wake in listen(engine, clip("oww_hey_jarvis"), ["my_butler"])] == [
-        "my_butler"
-    ]
-
-
-def test_a_model_of_the_user_replaces_the_word_of_the_same_name() -> None:
-    engine = MicroWakeWordDetector(models=[data("wake-microwakeword") / "okay_nabu.json"])
-    engine.load()
-    (model,) = (model for model in engine.info.models if model.name == "okay_nabu")
-    assert model.languages == ("en",)  # the built-in one knows seven
-    assert [wake.name for wake in listen(engine, clip("mww_okay_nabu_1"))] == ["okay_nabu"]
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"model": "x.tflite", "wake_word": "X"}'])
-def test_a_broken_configuration_is_named(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "broken.json"
-    path.write_text(text, "utf-8")
-    with pytest.raises(EngineFailed, match=r"broken\.json"):
-        MicroWakeWordDetector(models=[path])
-
-
-@pytest.mark.parametrize("weights", [None, b"not a model"])
-def test_missing_or_broken_weights_are_named(tmp_path: Path, weights: bytes | None) -> None:
-    path = tmp_path / "word.json"
-    micro = {"probability_cutoff": 0.9, "sliding_window_size": 5}
-    path.write_text(json.dumps({"model": "w.tflite", "wake_word": "W", "micro": micro}), "utf-8")
-    if weights is not None:
-        (tmp_path / "w.tflite").write_bytes(weights)
-    with pytest.raises(EngineFailed, match=r"w\.tflite"):
-        MicroWakeWordDetector(models=[path]).load()
+    assert [wake.name for wake in listen(engine, clip("oww_okay_nabu"))] == ["okay_nabu"]
+    engine.close()

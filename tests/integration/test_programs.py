@@ -106,6 +106,15 @@ async def test_a_wrong_setting_of_a_word_is_refused(
             pass
 
 
+async def test_a_second_look_at_a_wake_word_needs_somebody_who_looks(tmp_path: Path) -> None:
+    config = load_config(
+        data_dir=tmp_path, port=0, advertise=[], wake_words={"alexa": WakeSettings(check=True)}
+    )
+    with pytest.raises(BadRequest, match="alexa cannot be checked"):
+        async with Node(config):
+            pass
+
+
 async def test_the_client_may_end_the_turn_itself(tmp_path: Path) -> None:
     async with running(tmp_path, units=["stt"]) as node, raw(node.port) as peer:
         await peer.event("transcribe", {"context": {"end_of_turn": "client"}})

@@ -162,3 +162,18 @@ def test_engines_take_the_options_of_the_settings(config: Any) -> None:
     ]
     with pytest.raises(BadRequest, match="no option loudness; there are: words_per_minute"):
         wrong.create()
+
+
+def test_a_word_whose_file_is_broken_and_a_name_of_another_file_keep_nothing_from_starting(
+    config: Any, tmp_path: Path
+) -> None:
+    words = tmp_path / "wake-words"
+    words.mkdir()
+    (words / "hello.json").write_text("no JSON")
+    (words / "house.json").write_text(json.dumps({"model": "stream.tflite"}))
+    (words / "stream.tflite").write_bytes(b"")
+    settings = {"hello": WakeSettings(threshold=0.9), "alexa": WakeSettings(threshold=0.8)}
+    wake = [place for place in places(config(wake_words=settings)) if place.kind == "wake"]
+    assert [place.engine for place in wake] == ["microwakeword"]  # nothing for openWakeWord
+    assert wake[0].options["words"] == {"alexa": WakeSettings(threshold=0.8)}
+    assert "okay_nabu" in {model.name for model in wake[0].create().info.models}

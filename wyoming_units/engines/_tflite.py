@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import os
 import weakref
 from collections.abc import Sequence
 from importlib import import_module
@@ -51,6 +50,8 @@ class TfLite:
             raise EngineFailed(f"{package} has no TensorFlow Lite library for this machine")
         # Declares the functions that the package itself uses.
         lib = import_module(f"{package}.wakeword").TfLiteWakeWord(path).lib
+        lib.TfLiteModelCreate.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+        lib.TfLiteModelCreate.restype = ctypes.c_void_p
         lib.TfLiteTensorData.argtypes = [ctypes.c_void_p]
         lib.TfLiteTensorData.restype = ctypes.c_void_p
         lib.TfLiteInterpreterOptionsCreate.restype = ctypes.c_void_p
@@ -93,12 +94,18 @@ class Weights:
     """A model file; its interpreters share it, and it lives as long as one of them."""
 
     def __init__(self, tflite: TfLite, path: Path) -> None:
+        """Read the file; `EngineFailed` where it is missing, cut off or something else."""
         self.tflite = tflite
         self.path = path
-        self.pointer = tflite.lib.TfLiteModelCreateFromFile(os.fsencode(path))
+        try:
+            # A file that is mapped instead ends the process when a user writes over it.
+            content = np.fromfile(path, np.uint8)
+        except OSError as error:
+            raise EngineFailed(f"{path} cannot be read: {error.strerror}") from None
+        self.pointer = tflite.lib.TfLiteModelCreate(content.ctypes.data, content.size)
         if not self.pointer:
-            raise EngineFailed(f"{path} is no TensorFlow Lite model")
-        weakref.finalize(self, tflite.lib.TfLiteModelDelete, self.pointer)
+            raise EngineFailed(f"{path} is no TensorFlow Lite model, or it is cut off")
+        weakref.finalize(self, _forget, tflite, self.pointer, content)
 
 
 class Interpreter:
@@ -143,8 +150,9 @@ class Interpreter:
         self._lib.TfLiteInterpreterOptionsDelete(options)
         if pointer is None and delegate:
             self._lib.TfLiteXNNPackDelegateDelete(delegate)
-            tflite.no_delegate()
-            return self._create(accelerate=False)
+            plain = self._create(accelerate=False)
+            tflite.no_delegate()  # only now: a broken model says nothing about the delegate
+            return plain
         if pointer is None:
             raise EngineFailed(f"{self._weights.path} does not run on this machine")
         self.free = weakref.finalize(self, _free, self._weights, pointer, delegate)
@@ -167,6 +175,11 @@ class Interpreter:
         """Compute `output` from `input`; `EngineFailed`."""
         if self._lib.TfLiteInterpreterInvoke(self.pointer):
             raise EngineFailed(f"{self._weights.path} failed")
+
+
+def _forget(tflite: TfLite, model: int, _content: NDArray[np.uint8]) -> None:
+    """Delete a model; its content is kept up to here."""
+    tflite.lib.TfLiteModelDelete(model)
 
 
 def _free(weights: Weights, interpreter: int, delegate: int | None) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import lru_cache
+from typing import TypeVar
 
 from wyoming_units.engines.base import WakeSettings
-from wyoming_units.errors import BadRequest, UnknownWakeWord
+from wyoming_units.errors import BadRequest, EngineFailed, UnknownWakeWord
 from wyoming_units.speech.trigger import TriggerRule
+
+_LOGGER = logging.getLogger(__name__)
+
+K = TypeVar("K")
+V = TypeVar("V")
+W = TypeVar("W")
 
 LAG = 0.1
 """Usual seconds from the end of a word to its detection.
@@ -22,6 +31,27 @@ _FIELDS = {"threshold": "threshold", "trigger_level": "level", "refractory": "re
 def word_end(heard: float) -> float:
     """Return when a word ended that was heard at `heard`; both in seconds from the stream's start."""
     return max(0.0, heard - LAG)
+
+
+def usable(items: Mapping[K, V], read: Callable[[V], W], *, again: bool = True) -> dict[K, W]:
+    """Return what `read` makes of the items; one whose file it refuses, naming it, is left out and logged.
+
+    What was logged before is logged `again`, except for files that are looked at every few seconds.
+    """
+    made: dict[K, W] = {}
+    for key, item in items.items():
+        try:
+            made[key] = read(item)
+        except EngineFailed as error:
+            (_complain if again else _complain_once)(str(error))
+    return made
+
+
+def _complain(what: str) -> None:
+    _LOGGER.error("a wake word is left out: %s", what)
+
+
+_complain_once = lru_cache(maxsize=256)(_complain)
 
 
 def chosen(names: Sequence[str], known: Iterable[str]) -> list[str]:

@@ -6,19 +6,20 @@ Models: https://github.com/kahrendt/microWakeWord. An interpreter looks at 40 sp
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from wyoming_units.engines._tflite import Interpreter, TfLite, Weights, package_folder
-from wyoming_units.engines._wake import chosen, with_settings, word_end
+from wyoming_units.engines._wake import chosen, usable, with_settings, word_end
 from wyoming_units.engines.base import (
     RATE,
     Attribution,
@@ -28,7 +29,7 @@ from wyoming_units.engines.base import (
     Wake,
     WakeSettings,
 )
-from wyoming_units.errors import BadRequest, EngineFailed
+from wyoming_units.errors import EngineFailed
 from wyoming_units.speech.trigger import Trigger, TriggerRule
 
 _PACKAGE = "pymicro_wakeword"
@@ -48,15 +49,17 @@ class MicroWakeWordDetector:
     ) -> None:
         """Add configurations (JSON beside its tflite); a known name replaces that word.
 
-        `words` sets how single words are heard; `UnknownWakeWord`, `BadRequest`.
+        A file that is no wake word is left out and logged, here or when it is loaded. `words` sets how
+        single words are heard; `UnknownWakeWord`, `BadRequest`.
         """
         paths = (*sorted((package_folder(_PACKAGE) / "models").glob("*.json")), *map(Path, models))
-        self._words = {path.stem: _Word(path) for path in paths}
+        self._words = usable({path.stem: path for path in paths}, _read, again=False)
         self._rules = with_settings({n: word.rule for n, word in self._words.items()}, words)
+        self._weights: dict[str, Weights] | None = None
+        self.info = self._describe()
+        """All words with their phrases; after `load` without those that could not be loaded."""
 
-    @cached_property
-    def info(self) -> EngineInfo:
-        """Return all words with their phrases."""
+    def _describe(self) -> EngineInfo:
         return EngineInfo(
             name="microwakeword",
             description="microWakeWord",
@@ -70,67 +73,124 @@ class MicroWakeWordDetector:
 
     def load(self) -> None:
         """Read all models; their streams share the weights."""
-        tflite = TfLite(_PACKAGE)
-        for word in self._words.values():
-            word.load(tflite)
+        weights = usable(self._words, partial(_load, TfLite(_PACKAGE)))
+        self._words = {name: self._words[name] for name in weights}
+        self.info = self._describe()
+        self._weights = weights
 
     def close(self) -> None:
         """Drop the models; each lives on until its last stream is closed."""
-        self._words.clear()
+        self._weights = None
 
     def start(self, names: Sequence[str]) -> _Stream:
         """Listen for `names` (all words when empty); `UnknownWakeWord` if one is not known."""
-        return _Stream(
-            [_Listener(self._words[name], self._rules[name]) for name in chosen(names, self._words)]
-        )
+        words = chosen(names, self._words)
+        if self._weights is None:
+            raise EngineFailed("microWakeWord is not loaded")
+        return _Stream([_Listener(self._words[n], self._weights[n], self._rules[n]) for n in words])
 
 
+class _Micro(BaseModel):
+    """How the outputs of a model make a detection."""
+
+    probability_cutoff: float = Field(gt=0, lt=1)
+    sliding_window_size: int = Field(ge=1, le=1_000)
+    """Outputs that the mean is taken of; usual are 5 to 20."""
+    feature_step_size: Literal[10] = 10
+    """Milliseconds."""
+
+
+class _Config(BaseModel):
+    """A file as https://esphome.io/components/micro_wake_word describes it."""
+
+    type: Literal["micro"] = "micro"
+    wake_word: str = Field(min_length=1)
+    author: str = ""
+    website: str = ""
+    model: str
+    trained_languages: list[str] = []
+    version: int | float | str | None = None
+    micro: _Micro
+
+    @field_validator("wake_word")
+    @classmethod
+    def _is_no_voice_detector(cls, value: str) -> str:
+        if value == "vad":
+            raise ValueError("it finds voices, no wake word")
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Word:
-    """A configuration and, once loaded, its weights."""
+    """A wake word as its configuration tells it."""
 
-    def __init__(self, path: Path) -> None:
-        try:
-            config: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
-            self.rule = TriggerRule(threshold=float(config["micro"]["probability_cutoff"]))
-            self.window = int(config["micro"]["sliding_window_size"])
-            self._path = path.parent / config["model"]
-            self.model = Model(
-                name=path.stem,
-                languages=tuple(config.get("trained_languages", ())),
-                description=config["wake_word"],
-                attribution=Attribution(
-                    name=config.get("author", ""), url=config.get("website", "")
-                ),
-                version=str(config["version"]) if "version" in config else None,
-                phrase=config["wake_word"],
-            )
-        except (OSError, ValueError, KeyError, TypeError, BadRequest) as error:
-            raise EngineFailed(f"{path} is no microWakeWord configuration: {error!r}") from error
+    model: Model
+    weights: Path
+    rule: TriggerRule
+    window: int
+    """Outputs that the mean is taken of."""
 
-    def load(self, tflite: TfLite) -> None:
-        self.weights = Weights(tflite, self._path)
+
+def _read(path: Path) -> _Word:
+    """Return what a configuration tells; `EngineFailed` where it is missing or makes no sense."""
+    try:
+        config = _Config.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise EngineFailed(f"{path} cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        why = " ".join((*map(str, first["loc"]), first["msg"]))
+        raise EngineFailed(f"{path} is no microWakeWord configuration: {why}") from None
+    weights = path.parent / config.model
+    if not weights.is_file():
+        raise EngineFailed(f"{path} names {config.model}, which is not beside it")
+    return _Word(
+        model=Model(
+            name=path.stem,
+            languages=tuple(config.trained_languages),
+            description=config.wake_word,
+            attribution=Attribution(name=config.author, url=config.website),
+            version=None if config.version is None else str(config.version),
+            phrase=config.wake_word,
+        ),
+        weights=weights,
+        rule=TriggerRule(threshold=config.micro.probability_cutoff),
+        window=config.micro.sliding_window_size,
+    )
+
+
+def _load(tflite: TfLite, word: _Word) -> Weights:
+    """Return the weights of a word; `EngineFailed` where they are no model of this kind."""
+    weights = Weights(tflite, word.weights)
+    listener = _Listener(word, weights, word.rule)
+    list(listener.heard(np.zeros((listener.stride, _FEATURES), np.float32), range(listener.stride)))
+    listener.free()
+    return weights
 
 
 class _Listener:
     """One word in one stream: an interpreter of its own, for its state cannot be set back."""
 
-    def __init__(self, word: _Word, rule: TriggerRule) -> None:
+    def __init__(self, word: _Word, weights: Weights, rule: TriggerRule) -> None:
         self.name = word.model.name
         self._trigger = Trigger(rule)
         self._window = word.window
         self._probabilities: deque[float] = deque(maxlen=word.window)
-        self._graph = Interpreter(word.weights, accelerate=True)
-        self.free = self._graph.free
-        # The graph says how many frames it takes at a time.
-        if self._graph.input.ndim != 3 or self._graph.input.shape[2] != _FEATURES:
-            raise EngineFailed(f"the wake word {self.name} does not take {_FEATURES} features")
-        self._input_code = _Quantisation(self._graph.input.dtype, self._graph.input_scale)
-        self._output_code = _Quantisation(self._graph.output.dtype, self._graph.output_scale)
+        self._graph = graph = Interpreter(weights, accelerate=True)
+        self.free = graph.free
+        shape = graph.input.shape
+        if len(shape) != 3 or shape[0] != 1 or shape[2] != _FEATURES or graph.output.size != 1:
+            what = f"{list(shape)} -> {list(graph.output.shape)}"
+            raise EngineFailed(f"{weights.path} is no microWakeWord model: it computes {what}")
+        self.stride = shape[1]
+        """Frames that the graph takes at a time."""
+        self._input_code = _Quantisation(weights, graph.input.dtype, graph.input_scale)
+        self._output_code = _Quantisation(weights, graph.output.dtype, graph.output_scale)
         self._frames = np.empty((0, _FEATURES), self._graph.input.dtype)
 
     def heard(self, frames: NDArray[np.float32], ends: Sequence[int]) -> Iterator[int]:
         """Take features of 10 ms each, and the samples at which they end; yield where the word did."""
-        stride = self._graph.input.shape[1]
+        stride = self.stride
         waiting = len(self._frames)
         stored = np.concatenate((self._frames, self._input_code.encode(frames)))
         whole = len(stored) - len(stored) % stride
@@ -138,7 +198,7 @@ class _Listener:
         for start in range(0, whole, stride):
             self._graph.input[0] = stored[start : start + stride]
             self._graph.invoke()
-            self._probabilities.append(self._output_code.decode(int(self._graph.output[0, 0])))
+            self._probabilities.append(self._output_code.decode(int(self._graph.output.flat[0])))
             end = ends[start + stride - waiting - 1]
             if len(self._probabilities) == self._window and self._trigger.heard(
                 sum(self._probabilities) / self._window, end / RATE
@@ -149,9 +209,9 @@ class _Listener:
 class _Quantisation:
     """How a tensor stores real numbers in 8 bits: real = (stored - zero) * scale."""
 
-    def __init__(self, dtype: np.dtype[Any], scale: tuple[float, int]) -> None:
-        if dtype.kind not in "iu":
-            raise EngineFailed("a microWakeWord model must be quantised to 8 bits")
+    def __init__(self, weights: Weights, dtype: np.dtype[Any], scale: tuple[float, int]) -> None:
+        if dtype.kind not in "iu" or not scale[0] > 0:
+            raise EngineFailed(f"{weights.path} is no microWakeWord model: it is not quantised")
         self._dtype = dtype
         self._limits = np.iinfo(dtype)
         self._scale, self._zero = scale

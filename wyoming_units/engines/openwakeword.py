@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wyoming_units.engines._openwakeword_head import Head, check_file, read_head
 from wyoming_units.engines._tflite import Interpreter, TfLite, Weights, package_folder
-from wyoming_units.engines._wake import chosen, with_settings, word_end
+from wyoming_units.engines._wake import chosen, usable, with_settings, word_end
 from wyoming_units.engines.base import (
     RATE,
     Attribution,
@@ -44,8 +45,6 @@ _STEP_FRAMES = 8
 _EMBEDDED_FRAMES = 76
 _KEPT_FRAMES = 80
 """The library embeds the oldest 76 of 80 frames; the same here, for the same scores."""
-_FEATURES = 96
-"""Numbers of an embedding."""
 _THREADS = 4
 """Each has its interpreters, 10 MB, and serves some 80 streams on a desktop processor."""
 _DEFAULT = TriggerRule(threshold=0.5)
@@ -63,17 +62,21 @@ class OpenWakeWordDetector:
         models: Sequence[Path] = (),
         words: Mapping[str, WakeSettings] | None = None,
     ) -> None:
-        """Add classifiers (tflite); a known name replaces that word. `words` sets how words are heard."""
+        """Add classifiers (tflite, onnx); a known name replaces that word. `words` sets how words are heard.
+
+        A file that is no classifier is left out and logged, here or when it is loaded.
+        """
         folder = package_folder(_PACKAGE) / "models"
-        own = [path for path in sorted(folder.glob("*.tflite")) if path.stem not in _FRONT]
         self._front_paths = [folder / f"{name}.tflite" for name in _FRONT]
-        self._paths = {_word_name(path): path for path in (*own, *map(Path, models))}
+        paths = (*sorted(folder.glob("*.tflite")), *map(Path, models))
+        own = {_word_name(path): path for path in paths if path.stem not in _FRONT}
+        self._paths = usable(own, _checked, again=False)
         self._rules = with_settings(dict.fromkeys(self._paths, _DEFAULT), words)
         self._pool: _Pool | None = None
+        self.info = self._describe()
+        """All words with their phrases; after `load` without those that could not be loaded."""
 
-    @cached_property
-    def info(self) -> EngineInfo:
-        """Return all words with their phrases."""
+    def _describe(self) -> EngineInfo:
         author = Attribution(name="dscripka", url="https://github.com/dscripka/openWakeWord")
         return EngineInfo(
             name="openwakeword",
@@ -99,11 +102,13 @@ class OpenWakeWordDetector:
         """Read all models and compute the state of a stream that has heard nothing but silence."""
         tflite = TfLite(_PACKAGE)
         spectrogram, embedding = (Weights(tflite, path) for path in self._front_paths)
-        heads = {name: Weights(tflite, path) for name, path in self._paths.items()}
+        heads = usable(self._paths, partial(read_head, tflite))
         pool = _Pool(spectrogram, embedding, heads)
         with pool.borrow() as graphs:
             self._silence = _Silence.of(graphs)
-            self._windows = {name: graphs.head(name).input.shape[1] for name in heads}
+            self._windows = {name: graphs.head(name).window for name in heads}
+        self._paths = {name: self._paths[name] for name in heads}
+        self.info = self._describe()
         self._pool = pool
 
     def close(self) -> None:
@@ -116,7 +121,7 @@ class OpenWakeWordDetector:
         if self._pool is None:
             raise EngineFailed("openWakeWord is not loaded")
         triggers = {name: Trigger(self._rules[name]) for name in words}
-        window = max(self._windows[name] for name in words)
+        window = max((self._windows[name] for name in words), default=1)
         return _Stream(self._pool, self._silence, triggers, window)
 
 
@@ -124,14 +129,14 @@ class _Graphs:
     """One interpreter of each network."""
 
     def __init__(
-        self, spectrogram: Weights, embedding: Weights, heads: Mapping[str, Weights]
+        self, spectrogram: Weights, embedding: Weights, heads: Mapping[str, Callable[[], Head]]
     ) -> None:
         self._spectrogram = Interpreter(spectrogram, shape=(1, _WINDOW), accelerate=True)
         self._embedding = Interpreter(
             embedding, shape=(1, _EMBEDDED_FRAMES, _BANDS, 1), accelerate=True
         )
-        self._heads: dict[str, Interpreter] = {}
-        self._weights = heads
+        self._heads: dict[str, Head] = {}
+        self._make = heads
 
     def frames(self, samples: Audio) -> Audio:
         """Return the spectrogram, shape (8, 32), of 1 760 samples in the scale of 16-bit PCM."""
@@ -147,28 +152,19 @@ class _Graphs:
         embedding: Audio = self._embedding.output[0, 0, 0]
         return embedding
 
-    def head(self, name: str) -> Interpreter:
+    def head(self, name: str) -> Head:
         """Return the classifier of a word, made when it is first asked for."""
         head = self._heads.get(name)
         if head is None:
-            head = self._heads[name] = Interpreter(self._weights[name], accelerate=True)
-            if head.input.ndim != 3 or head.input.shape[2] != _FEATURES or head.output.size != 1:
-                raise EngineFailed(f"the wake word {name} is no openWakeWord model")
+            head = self._heads[name] = self._make[name]()
         return head
-
-    def score(self, name: str, embeddings: Audio) -> float:
-        """Return the probability that a word ends with the last of these embeddings."""
-        head = self.head(name)
-        head.input[0] = embeddings[-head.input.shape[1] :]
-        head.invoke()
-        return float(head.output.flat[0])
 
 
 class _Pool:
     """As many sets of interpreters as threads have worked at once."""
 
     def __init__(
-        self, spectrogram: Weights, embedding: Weights, heads: Mapping[str, Weights]
+        self, spectrogram: Weights, embedding: Weights, heads: Mapping[str, Callable[[], Head]]
     ) -> None:
         self._weights = spectrogram, embedding, heads
         self._idle: list[_Graphs] = []
@@ -237,12 +233,17 @@ class _Stream:
         return [
             Wake(name=name, at=word_end(now))
             for name, trigger in self._triggers.items()
-            if trigger.heard(graphs.score(name, self._embeddings), now)
+            if trigger.heard(graphs.head(name).score(self._embeddings), now)
         ]
 
     def close(self) -> None:
         """Let go of the interpreters; a closed stream hears nothing."""
         self._triggers = {}
+
+
+def _checked(path: Path) -> Path:
+    check_file(path)
+    return path
 
 
 def _word_name(path: Path) -> str:
@@ -251,4 +252,4 @@ def _word_name(path: Path) -> str:
 
 
 def _phrase(name: str) -> str:
-    return name.replace("_", " ").title()
+    return re.sub("[_-]+", " ", name).title()

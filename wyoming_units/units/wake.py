@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,12 +12,21 @@ import numpy as np
 from wyoming.event import Event
 from wyoming.wake import Detection, NotDetected
 
-from wyoming_units.engines.base import Wake, WakeDetector, WakeStream
+from wyoming_units.engines.base import (
+    Audio,
+    EngineInfo,
+    Recognizer,
+    Wake,
+    WakeDetector,
+    WakeSettings,
+    WakeStream,
+)
 from wyoming_units.units.audio import AUDIO_BODY, AudioInput
 from wyoming_units.units.base import program
 from wyoming_units.units.lane import Lane
 from wyoming_units.units.programs import Programs
 from wyoming_units.units.read import texts
+from wyoming_units.units.wake_check import Checks, Recent, Suspect, WakeCheck
 from wyoming_units.wire.requests import Request, Route
 
 _PIECE = 0.08
@@ -30,8 +39,16 @@ class WakeUnit:
 
     kind: ClassVar[str] = "wake"
 
-    def __init__(self, detectors: Sequence[WakeDetector] = ()) -> None:
+    def __init__(
+        self,
+        detectors: Sequence[WakeDetector] = (),
+        *,
+        words: Mapping[str, WakeSettings] | None = None,
+        recognizers: Programs[Recognizer] | None = None,
+    ) -> None:
+        """Words whose settings want a check count once one of the `recognizers` has heard them too."""
         self.programs = Programs(self.kind, detectors)
+        self._check = WakeCheck(words or {}, recognizers)
         self.routes = (
             Route(
                 opener="detect",
@@ -50,31 +67,42 @@ class WakeUnit:
 
     def info(self) -> dict[str, list[dict[str, Any]]]:
         """Return the wake words as programs."""
-        return {"wake": self.programs.info(lambda info: program(info, "models", "phrase"))}
+        return {"wake": self.programs.info(_program)}
 
     async def _detect(self, request: Request) -> None:
         heard = False
         began: int | None = None
         async with AsyncExitStack() as stack:
             ears = [
-                _Ear(lane=lane, stream=await stack.enter_async_context(session))
-                for lane, session in self._sessions(request)
+                _Ear(
+                    lane=lane,
+                    stream=await stack.enter_async_context(session),
+                    recent=Recent() if self._check.wanted(share) else None,
+                )
+                for lane, share, session in self._sessions(request)
             ]
+            checks = Checks(self._check, request.client)
+            stack.callback(checks.close)
             async for events in _pieces(request):
                 if began is None:
                     began = _timestamp(events[0])
                 for ear in ears:
-                    for wake in await ear.lane.call(request.client, ear.feed, events):
-                        heard = True
+                    for wake, audio in await ear.lane.call(request.client, ear.feed, events):
                         at = began + round(wake.at * 1000)
-                        await request.send(Detection(name=wake.name, timestamp=at))
-        if not heard:
+                        tell = partial(request.send, Detection(name=wake.name, timestamp=at))
+                        if audio is not None and self._check.wanted([wake.name]):
+                            checks.begin(_suspect(ear.lane, wake.name, audio), tell)
+                        else:
+                            heard = True
+                            await tell()
+            await checks.finish()
+        if not heard and not checks.confirmed:
             await request.send(NotDetected())
 
     def _sessions(
         self, request: Request
-    ) -> list[tuple[Lane[WakeDetector], AbstractAsyncContextManager[WakeStream]]]:
-        """Return a stream of each program that has some of the wanted words."""
+    ) -> list[tuple[Lane[WakeDetector], list[str], AbstractAsyncContextManager[WakeStream]]]:
+        """Return each program that has some of the wanted words, these words, and a stream for them."""
         shares: dict[Lane[WakeDetector], list[str]] = {}
         names = texts(request.opener.data, "names")
         for name in names:
@@ -82,7 +110,7 @@ class WakeUnit:
         if not names:
             shares[self.programs.choose(request)] = []
         return [
-            (lane, lane.session(request.client, partial(lane.engine.start, share)))
+            (lane, share, lane.session(request.client, partial(lane.engine.start, share)))
             for lane, share in shares.items()
         ]
 
@@ -93,11 +121,36 @@ class _Ear:
 
     lane: Lane[WakeDetector]
     stream: WakeStream
+    recent: Recent | None
+    """Where a word of the stream may have to be looked at again."""
     audio: AudioInput = field(default_factory=AudioInput)
 
-    def feed(self, events: Sequence[Event]) -> Sequence[Wake]:
-        """Take audio events; return the words that ended in them."""
-        return self.stream.feed(np.concatenate([self.audio.read(event) for event in events]))
+    def feed(self, events: Sequence[Event]) -> list[tuple[Wake, Audio | None]]:
+        """Take audio events; return the words that ended in them, with their sound where it is kept."""
+        samples = np.concatenate([self.audio.read(event) for event in events])
+        wakes = self.stream.feed(samples)
+        if self.recent is None:
+            return [(wake, None) for wake in wakes]
+        self.recent.add(samples)
+        return [(wake, self.recent.around(wake.at)) for wake in wakes]
+
+
+def _program(info: EngineInfo) -> dict[str, Any]:
+    flags = {"open_vocabulary": True} if info.open_vocabulary else {}
+    return program(info, "models", "phrase", **flags)
+
+
+def _suspect(lane: Lane[WakeDetector], name: str, audio: Audio) -> Suspect:
+    """Return a detection with what its program tells of the word; a typed one is its own phrase."""
+    models = lane.engine.info.models
+    model = next((model for model in models if model.name == name), None)
+    languages = [code for known in models for code in known.languages]
+    return Suspect(
+        name=name,
+        phrase=(model and model.phrase) or name,
+        languages=tuple(model.languages if model else languages),
+        audio=audio,
+    )
 
 
 async def _pieces(request: Request) -> AsyncIterator[list[Event]]:

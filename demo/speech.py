@@ -38,7 +38,7 @@ class Speech:
 async def synthesize(uri: str, text: str) -> Speech:
     """Have the `tts` unit at `uri` say `text`, after a short silence as before any command."""
     async with Client(uri) as client:
-        chunks = [chunk async for chunk in stages.synthesize(client, text)]
+        chunks = [chunk async for chunk in stages.synthesize(client, stages.Saying(text))]
     if not chunks:
         raise DemoError(f"there is nothing to say in {text!r}")
     pcm = b"".join(chunk.audio for chunk in chunks)

@@ -64,7 +64,7 @@ async def test_a_voice_that_is_copied_into_the_folder_can_be_heard(
     give(tmp_path)
     await speaking.staff.follow()
     assert (await programs(speaking))["piper"] == ["amy"]
-    assert list(await programs(speaking))[0] == "piper"
+    assert next(iter(await programs(speaking))) == "piper"
     assert "audio-chunk" in await said(speaking, "amy")
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from wyoming_units.speech.endpoint import VoiceThresholds
 from wyoming_units.speech.home import Home
-from wyoming_units.speech.turn import Partial as Partial
+from wyoming_units.speech.turn import Partial as Partial  # noqa: PLC0414  a result of engines
 
 RATE = 16_000
 """Sample rate of all audio that goes into an engine, in Hz."""

@@ -101,15 +101,24 @@ class NodeInfo:
         """Return the program of that name, None where it is not offered."""
         return next((program for program in self.programs(unit) if program.name == name), None)
 
+    def hears_any_phrase(self, program: str) -> bool:
+        """Return whether a wake word program takes phrases that it does not list."""
+        return any(
+            each["name"] == program and each.get("open_vocabulary") is True
+            for each in self.raw.get("wake") or ()
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class EngineStats:
-    """How an engine of a node does."""
+    """How an engine of a node does, which has one model of a program, or all of them."""
 
     state: str
-    """`loading`, `ready` or `failed`."""
+    """`loading`, `ready`, `unloaded` or `failed`."""
     waiting: int
     """Requests that wait for it."""
+    memory: int | None
+    """What its model takes, bytes; None where that is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +127,7 @@ class NodeStats:
 
     memory: int
     """Resident memory of its process, bytes."""
-    engines: dict[tuple[str, str], EngineStats]
+    engines: dict[tuple[str, str], list[EngineStats]]
     """By unit and program name."""
     raw: dict[str, Any] = field(repr=False)
     """The whole `stats` event."""
@@ -126,17 +135,18 @@ class NodeStats:
     @classmethod
     def from_event(cls, event: Event) -> Self:
         """Read a `stats` event; `NodeError` when its content makes no sense."""
+        engines: dict[tuple[str, str], list[EngineStats]] = {}
         try:
-            return cls(
-                memory=int(event.data["memory"]),
-                engines={
-                    (str(engine["unit"]), str(engine["name"])): EngineStats(
-                        state=str(engine["state"]), waiting=int(engine["waiting"])
-                    )
-                    for engine in event.data["engines"]
-                },
-                raw=event.data,
-            )
+            for engine in event.data["engines"]:
+                memory = engine.get("memory")
+                told = EngineStats(
+                    state=str(engine["state"]),
+                    waiting=int(engine["waiting"]),
+                    memory=None if memory is None else int(memory),
+                )
+                program = (str(engine["unit"]), str(engine["name"]))
+                engines.setdefault(program, []).append(told)
+            return cls(memory=int(event.data["memory"]), engines=engines, raw=event.data)
         except _CODEC_ERRORS as err:
             raise NodeError("bad_answer", event=event.type) from err
 

@@ -13,13 +13,14 @@ from .client import Node, NodeError, NodeInfo, NodeStats
 from .const import DOMAIN, LOGGER
 from .devices import async_update_devices
 
-UPDATE_INTERVAL = timedelta(seconds=30)
+UPDATE_INTERVAL = timedelta(seconds=15)
+"""A new voice shall be there within 30 s; a node takes ten to find it, and Home Assistant may be a second late."""
 
 type WyomingUnitsConfigEntry = ConfigEntry[NodeCoordinator]
 
 
 class NodeCoordinator(DataUpdateCoordinator[NodeInfo]):
-    """Describes a node every 30 s: what its units can do, and whether it is there at all."""
+    """Describes a node every 15 s: what its units can do, and whether it is there at all."""
 
     config_entry: WyomingUnitsConfigEntry
 

@@ -61,6 +61,13 @@ def async_program_device(
 
 
 @callback
+def async_program_titles(hass: HomeAssistant, entry: ConfigEntry) -> dict[str, str]:
+    """Return what the user knows the programs of a node as, by id."""
+    children = dr.async_child_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    return {_id(child): child.name_by_user or child.name or "-" for child in children}
+
+
+@callback
 def async_may_remove(entry: ConfigEntry, device: dr.AnyDeviceEntry) -> bool:
     """Return whether the user may delete a device: that of a program which is offered no more.
 

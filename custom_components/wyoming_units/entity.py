@@ -10,6 +10,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 from wyoming.info import AsrModel, IntentModel, TtsVoice
 
+from .choices import Choice, choice_of
 from .client import NodeConnection, Program
 from .coordinator import NodeCoordinator, WyomingUnitsConfigEntry
 from .devices import async_program_device, program_id
@@ -41,6 +42,10 @@ class ProgramEntity(CoordinatorEntity[NodeCoordinator]):
     @property
     def _offered(self) -> Program | None:
         return self.coordinator.data.program(self._unit, self._program_name)
+
+    @property
+    def _choice(self) -> Choice:
+        return choice_of(self.coordinator.config_entry, self._unit, self._program_name)
 
     @property
     @override

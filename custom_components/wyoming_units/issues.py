@@ -1,6 +1,6 @@
 """Tells the user, as repair issues, what only the user can put right.
 
-The whole of it is looked at again whenever a node was asked, which is every 30 s: what is wrong
+The whole of it is looked at again whenever a node was asked, which is every 15 s: what is wrong
 becomes an issue, what is wrong no longer loses its issue. A node that is merely switched off is no
 issue; its entities say so.
 """
@@ -22,10 +22,11 @@ from homeassistant.helpers import (
 )
 from homeassistant.util import language as language_util
 
+from .choices import gone_choices
 from .const import DOMAIN, PROTOCOL
 from .coordinator import NodeCoordinator, WyomingUnitsConfigEntry
 from .core_wyoming import async_dismiss_core_discovery
-from .devices import async_may_remove
+from .devices import async_may_remove, async_program_titles, program_id
 from .identity import async_entry_of
 from .pipeline import (
     NAME,
@@ -38,10 +39,13 @@ from .pipeline import (
 )
 from .references import ENGINES, async_dead_references
 
-LEARN_MORE: Final = "https://github.com/wyoming-units/wyoming-units#readme"
+LEARN_MORE: Final = (
+    "https://github.com/wyoming-units/wyoming-units/blob/main/docs/home-assistant.md#repairs"
+)
 
 NODE: Final = "node"
 UNIT: Final = "unit"
+CHOICE: Final = "choice"
 PIPELINE: Final = "pipeline"
 
 
@@ -69,6 +73,7 @@ def async_review_node(coordinator: NodeCoordinator) -> None:
         _publish(hass, f"{NODE}_{entry.entry_id}", {"": issue} if issue else {})
     if entry.state is ConfigEntryState.LOADED:
         _publish(hass, f"{UNIT}_{entry.entry_id}", _gone_units(hass, entry))
+        _publish(hass, f"{CHOICE}_{entry.entry_id}", _gone_choices(hass, entry))
         if async_wanted_pipelines(hass):
             hass.async_create_task(async_create_wanted_pipelines(hass))
         async_review_pipelines(hass)
@@ -84,7 +89,7 @@ def async_review_pipelines(hass: HomeAssistant) -> None:
 @callback
 def async_forget(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Take back the issues of a node that is removed or disabled."""
-    for kind in (NODE, UNIT):
+    for kind in (NODE, UNIT, CHOICE):
         _publish(hass, f"{kind}_{entry.entry_id}", {})
     if all(other is entry or other.disabled_by for other in _entries(hass)):
         _publish(hass, PIPELINE, {})
@@ -165,6 +170,24 @@ def _gone_units(hass: HomeAssistant, entry: WyomingUnitsConfigEntry) -> dict[str
         )
         for device in dr.async_child_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
         if async_may_remove(entry, device) and er.async_entries_for_device(entities, device.id)
+    }
+
+
+def _gone_choices(hass: HomeAssistant, entry: WyomingUnitsConfigEntry) -> dict[str, Issue]:
+    """Return the models and voices that the user chose and the node has no more, by program."""
+    info = entry.runtime_data.data
+    titles = async_program_titles(hass, entry)
+    return {
+        f"{unit}_{program}": Issue(
+            key="choice_gone",
+            placeholders={
+                "unit": titles[program_id(info.id, unit, program)],
+                "node": entry.title,
+                "choice": name,
+            },
+            fix={"entry_id": entry.entry_id, "unit": unit, "program": program},
+        )
+        for unit, program, name in gone_choices(entry, info)
     }
 
 

@@ -23,6 +23,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import language as language_util
 from wyoming.info import AsrProgram, TtsProgram, WakeProgram
 
+from .choices import voices_of, words_of
 from .client import NodeInfo
 from .const import CONF_PIPELINE_CONSENT, CONF_PIPELINE_ID, CONF_PREFERRED, DOMAIN
 from .coordinator import WyomingUnitsConfigEntry
@@ -186,11 +187,7 @@ def _tts(nodes: Sequence[NodeInfo], match: Matcher, keep: str | None) -> Iterato
         for program in node.programs("tts"):
             assert isinstance(program, TtsProgram)
             if (language := match(spoken_languages(program.voices))) is not None:
-                voices = [
-                    voice.name
-                    for voice in program.voices
-                    if voice.installed and language in voice.languages
-                ]
+                voices = [voice.id for voice in voices_of(program) if language in voice.languages]
                 yield Engine(
                     platform=Platform.TTS,
                     unique_id=program_id(node.id, "tts", program.name),
@@ -205,7 +202,9 @@ def _wake(nodes: Sequence[NodeInfo], _match: Matcher, keep: str | None) -> Itera
     for node in nodes:
         for program in node.programs("wake"):
             assert isinstance(program, WakeProgram)
-            names = [word.name for word in program.models if word.installed]
+            names = [word.name for word in words_of(node, program)]
+            if not names and node.hears_any_phrase(program.name):
+                continue  # it hears what the user types, later
             known = (name for name in (keep, *WAKE_WORDS, *names) if name in names)
             yield Engine(
                 platform=Platform.WAKE_WORD,

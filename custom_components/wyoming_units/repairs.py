@@ -9,11 +9,12 @@ from homeassistant.const import CONF_HOST, CONF_PORT
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, issue_registry as ir
 
+from .choices import choice_of, options_with, without_model
 from .client import Node, NodeError
 from .const import DOMAIN
 from .devices import async_may_remove
 from .identity import async_adopt, async_entry_of
-from .issues import NODE, UNIT, async_replacement
+from .issues import CHOICE, NODE, UNIT, async_replacement
 from .references import async_dead_references
 
 type IssueData = dict[str, str | int | float | None]
@@ -85,6 +86,21 @@ class ForgetUnitFlow(FixFlow):
         return None
 
 
+class ForgetChoiceFlow(FixFlow):
+    """Leaves it to the node which model or voice to use."""
+
+    @override
+    async def _async_fix(self) -> str | None:
+        entry = self.hass.config_entries.async_get_entry(str(self._about["entry_id"]))
+        if entry is None:
+            return "gone"
+        unit, program = str(self._about["unit"]), str(self._about["program"])
+        choice = without_model(choice_of(entry, unit, program))
+        options = options_with(entry, unit, program, choice)
+        self.hass.config_entries.async_update_entry(entry, options=options)
+        return None
+
+
 class ReplaceEnginesFlow(FixFlow):
     """Gives a pipeline other engines for those that do not exist."""
 
@@ -111,6 +127,6 @@ async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: IssueData | None
 ) -> RepairsFlow:
     """Return the flow that fixes an issue."""
-    flows = {NODE: ReinstalledFlow, UNIT: ForgetUnitFlow}
+    flows = {NODE: ReinstalledFlow, UNIT: ForgetUnitFlow, CHOICE: ForgetChoiceFlow}
     kind = issue_id.partition("_")[0]
     return flows.get(kind, ReplaceEnginesFlow)(data or {})

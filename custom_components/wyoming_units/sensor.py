@@ -1,6 +1,6 @@
 """How a node and its units do."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import override
 
@@ -10,102 +10,117 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
-from homeassistant.const import EntityCategory, UnitOfInformation, UnitOfTime
-from homeassistant.core import HomeAssistant
+from homeassistant.const import (
+    MAX_LENGTH_STATE_STATE,
+    EntityCategory,
+    UnitOfInformation,
+    UnitOfTime,
+)
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.device_registry import DeviceInfo
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
-from wyoming.info import TtsProgram
 
-from .client import UNITS, EngineStats, NodeStats, Program
+from .caption import caption_signal
+from .choices import model_in_use
+from .client import UNITS, EngineStats, NodeStats
 from .const import DOMAIN
 from .coordinator import NodeCoordinator, WyomingUnitsConfigEntry
 from .entity import ProgramEntity, async_add_programs
 
 PARALLEL_UPDATES = 0
 
-STATES = ("loading", "ready", "failed")
+STATES = ("ready", "loading", "unloaded", "failed")
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeSensorDescription(SensorEntityDescription):
+class UnitSensorDescription(SensorEntityDescription):
+    """Something of the programs of some units."""
+
+    units: tuple[str, ...] = UNITS
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountSensorDescription[T](UnitSensorDescription):
     """Something that a node counts."""
 
-    value: Callable[[NodeStats], StateType]
+    value: Callable[[T], StateType]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelSensorDescription(SensorEntityDescription):
-    """Something that a program says of itself."""
-
-    units: tuple[str, ...]
-    value: Callable[[Program], StateType]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineSensorDescription(SensorEntityDescription):
-    """Something that a node counts of a program."""
-
-    value: Callable[[EngineStats], StateType]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LatencySensorDescription(SensorEntityDescription):
+class LatencySensorDescription(UnitSensorDescription):
     """The time that a stage of a program's last request took; the key names the stage."""
 
-    units: tuple[str, ...]
     device_class: SensorDeviceClass = SensorDeviceClass.DURATION
     native_unit_of_measurement: str = UnitOfTime.MILLISECONDS
     state_class: SensorStateClass = SensorStateClass.MEASUREMENT
     suggested_display_precision: int = 0
 
 
-def _model(program: Program) -> str | None:
-    """Return the model or voice that serves requests which name none."""
-    models = program.voices if isinstance(program, TtsProgram) else program.models
-    return next((model.name for model in models if model.installed), None)
+@dataclass(frozen=True, kw_only=True)
+class MemorySensorDescription[T](CountSensorDescription[T]):
+    """Bytes of memory."""
+
+    key: str = "memory"
+    translation_key: str = "memory"
+    device_class: SensorDeviceClass = SensorDeviceClass.DATA_SIZE
+    entity_category: EntityCategory = EntityCategory.DIAGNOSTIC
+    entity_registry_enabled_default: bool = False
+    native_unit_of_measurement: str = UnitOfInformation.BYTES
+    state_class: SensorStateClass = SensorStateClass.MEASUREMENT
+    suggested_display_precision: int = 0
+    suggested_unit_of_measurement: str = UnitOfInformation.MEGABYTES
 
 
-NODE_SENSORS = (
-    NodeSensorDescription(
-        key="memory",
-        translation_key="memory",
-        device_class=SensorDeviceClass.DATA_SIZE,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-        native_unit_of_measurement=UnitOfInformation.BYTES,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=0,
-        suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
-        value=lambda stats: stats.memory,
-    ),
+def _state(engines: Sequence[EngineStats]) -> str | None:
+    """Return what can be had of a program's models now, at best."""
+    return next((state for state in STATES if state in {it.state for it in engines}), None)
+
+
+def _memory(engines: Sequence[EngineStats]) -> int | None:
+    """Return what a program's models take, as far as it is known."""
+    known = [engine.memory for engine in engines if engine.memory is not None]
+    return sum(known) if known else None
+
+
+NODE_SENSORS: tuple[CountSensorDescription[NodeStats], ...] = (
+    MemorySensorDescription(value=lambda stats: stats.memory),
 )
-MODEL_SENSORS = (
-    ModelSensorDescription(
-        key="model",
-        translation_key="model",
-        entity_category=EntityCategory.DIAGNOSTIC,
-        units=("stt", "tts", "intent"),
-        value=_model,
-    ),
-)
-ENGINE_SENSORS = (
-    EngineSensorDescription(
+ENGINE_SENSORS: tuple[CountSensorDescription[Sequence[EngineStats]], ...] = (
+    CountSensorDescription(
         key="state",
         translation_key="state",
         device_class=SensorDeviceClass.ENUM,
         entity_category=EntityCategory.DIAGNOSTIC,
         options=list(STATES),
-        value=lambda engine: engine.state if engine.state in STATES else None,
+        value=_state,
     ),
-    EngineSensorDescription(
+    CountSensorDescription(
         key="waiting",
         translation_key="waiting",
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
         state_class=SensorStateClass.MEASUREMENT,
-        value=lambda engine: engine.waiting,
+        value=lambda engines: sum(engine.waiting for engine in engines),
+    ),
+    MemorySensorDescription(value=_memory),
+)
+MODEL_SENSORS = (
+    UnitSensorDescription(
+        key="model",
+        translation_key="model",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        units=("stt", "tts", "intent"),
+    ),
+)
+CAPTION_SENSORS = (
+    UnitSensorDescription(
+        key="caption",
+        translation_key="caption",
+        entity_registry_enabled_default=False,
+        units=("stt",),
     ),
 )
 LATENCY_SENSORS = (
@@ -157,23 +172,29 @@ async def async_setup_entry(
 def _program_sensors(
     coordinator: NodeCoordinator, unit: str, program: str
 ) -> Iterator[ProgramEntity]:
-    for description in ENGINE_SENSORS:
-        yield EngineSensor(coordinator, unit, program, description)
-    for model in MODEL_SENSORS:
-        if unit in model.units:
-            yield ModelSensor(coordinator, unit, program, model)
-    for latency in LATENCY_SENSORS:
-        if unit in latency.units:
-            yield LatencySensor(coordinator, unit, program, latency)
+    for counted in ENGINE_SENSORS:
+        yield EngineSensor(coordinator, unit, program, counted)
+    for latency in _of(unit, LATENCY_SENSORS):
+        yield LatencySensor(coordinator, unit, program, latency)
+    for model in _of(unit, MODEL_SENSORS):
+        yield ModelSensor(coordinator, unit, program, model)
+    for caption in _of(unit, CAPTION_SENSORS):
+        yield CaptionSensor(coordinator, unit, program, caption)
+
+
+def _of[D: UnitSensorDescription](unit: str, rows: Iterable[D]) -> Iterator[D]:
+    return (row for row in rows if unit in row.units)
 
 
 class NodeSensor(CoordinatorEntity[NodeCoordinator], SensorEntity):
     """A sensor of the node itself."""
 
     _attr_has_entity_name = True
-    entity_description: NodeSensorDescription
+    entity_description: CountSensorDescription[NodeStats]
 
-    def __init__(self, coordinator: NodeCoordinator, description: NodeSensorDescription) -> None:
+    def __init__(
+        self, coordinator: NodeCoordinator, description: CountSensorDescription[NodeStats]
+    ) -> None:
         super().__init__(coordinator)
         node_id = coordinator.data.id
         self.entity_description = description
@@ -188,7 +209,7 @@ class NodeSensor(CoordinatorEntity[NodeCoordinator], SensorEntity):
         return self.entity_description.value(stats) if stats else None
 
 
-class ProgramSensor[D: SensorEntityDescription](ProgramEntity, SensorEntity):
+class ProgramSensor[D: UnitSensorDescription](ProgramEntity, SensorEntity):
     """A sensor of a program."""
 
     def __init__(
@@ -200,18 +221,18 @@ class ProgramSensor[D: SensorEntityDescription](ProgramEntity, SensorEntity):
         self._attr_unique_id = f"{self._attr_unique_id}_{description.key}"
 
 
-class ModelSensor(ProgramSensor[ModelSensorDescription]):
-    """A sensor of what a program says of itself."""
+class ModelSensor(ProgramSensor[UnitSensorDescription]):
+    """The model or voice that is used where none is asked for."""
 
     @property
     @override
     def native_value(self) -> StateType:
-        """Return the value; only asked while the program is there."""
+        """Return the one that the user chose, else the node's first."""
         program = self._offered
-        return self._description.value(program) if program else None
+        return model_in_use(self._choice, self._unit, program) if program else None
 
 
-class EngineSensor(ProgramSensor[EngineSensorDescription]):
+class EngineSensor(ProgramSensor[CountSensorDescription[Sequence[EngineStats]]]):
     """A sensor of what the node counts of a program."""
 
     @property
@@ -219,19 +240,19 @@ class EngineSensor(ProgramSensor[EngineSensorDescription]):
     def available(self) -> bool:
         """Return whether the node tells; it does of a program that failed, which it does not offer."""
         return self.coordinator.last_update_success and (
-            self._engine is not None or self._offered is not None
+            bool(self._engines) or self._offered is not None
         )
 
     @property
-    def _engine(self) -> EngineStats | None:
+    def _engines(self) -> Sequence[EngineStats]:
         stats = self.coordinator.stats
-        return stats.engines.get((self._unit, self._program_name)) if stats else None
+        return stats.engines.get((self._unit, self._program_name), ()) if stats else ()
 
     @property
     @override
     def native_value(self) -> StateType:
         """Return the value, None from a node that does not count it."""
-        return self._description.value(self._engine) if self._engine else None
+        return self._description.value(self._engines) if self._engines else None
 
 
 class LatencySensor(ProgramSensor[LatencySensorDescription]):
@@ -247,3 +268,22 @@ class LatencySensor(ProgramSensor[LatencySensorDescription]):
                 value = timing.get(self._description.key)
                 return value if isinstance(value, int | float) else None
         return None
+
+
+class CaptionSensor(ProgramSensor[UnitSensorDescription]):
+    """What is being said, word by word."""
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Listen to what the program hears."""
+        await super().async_added_to_hass()
+        signal = caption_signal(self.coordinator.config_entry, self._program_name)
+        self.async_on_remove(async_dispatcher_connect(self.hass, signal, self._show))
+
+    @callback
+    def _show(self, text: str, speaker: str | None) -> None:
+        # Of what is too long for a state, the newest words are worth most.
+        fits = len(text) <= MAX_LENGTH_STATE_STATE
+        self._attr_native_value = text if fits else f"…{text[1 - MAX_LENGTH_STATE_STATE :]}"
+        self._attr_extra_state_attributes = {"speaker": speaker}
+        self.async_write_ha_state()

@@ -8,17 +8,20 @@ from typing import Any, override
 
 from homeassistant.components import stt
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from wyoming.asr import Transcribe, Transcript, VadSensitivity
+from wyoming.asr import Transcribe, Transcript, TranscriptChunk, VadSensitivity
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.info import AsrProgram
 
+from .caption import caption_signal
+from .choices import chosen, fits
 from .client import NodeConnection, NodeError, parse
 from .const import (
     CONF_END_OF_TURN,
     CONF_SILENCE,
+    CONF_TURN,
     END_OF_TURN_HOME_ASSISTANT,
-    END_OF_TURN_UNIT,
     LOGGER,
     SAMPLE_CHANNELS,
     SAMPLE_RATE,
@@ -30,6 +33,9 @@ from .home import async_get_home
 from .speaker import async_area_of_utterance
 
 PARALLEL_UPDATES = 0
+
+type Heard = tuple[str, str | None] | stt.SpeechResult
+"""The text so far with its speaker, where one is known, or how the turn ended."""
 
 
 async def async_setup_entry(
@@ -44,12 +50,14 @@ async def async_setup_entry(
 class UnitSpeechToText(UnitEntity[AsrProgram], stt.SpeechToTextEntity):
     """Sends speech to a unit as it comes, and returns as soon as the unit has the text."""
 
+    _program: AsrProgram
     _languages: list[str]
     _audio_processing: stt.SpeechAudioProcessing
 
     @callback
     @override
     def _refresh(self, program: AsrProgram) -> None:
+        self._program = program
         self._languages = spoken_languages(program.models)
         self._audio_processing = stt.SpeechAudioProcessing(
             requires_external_vad=program.requires_external_vad,
@@ -103,43 +111,104 @@ class UnitSpeechToText(UnitEntity[AsrProgram], stt.SpeechToTextEntity):
 
     @property
     def _ends_in_home_assistant(self) -> bool:
-        return self._option(CONF_END_OF_TURN, END_OF_TURN_UNIT) == END_OF_TURN_HOME_ASSISTANT
-
-    def _option(self, key: str, default: str) -> str:
-        value: str = self.coordinator.config_entry.options.get(key, default)
-        return value
+        return self._choice.get(CONF_END_OF_TURN) == END_OF_TURN_HOME_ASSISTANT
 
     @override
     async def async_process_audio_stream(
         self, metadata: stt.SpeechMetadata, stream: AsyncIterable[bytes]
     ) -> stt.SpeechResult:
         """Return the text of an utterance; a node's failure is an error result."""
+        async with aclosing(self._hear(metadata, stream)) as heard:
+            while not isinstance(each := await anext(heard), stt.SpeechResult):
+                pass
+        return each
+
+    # Called since Home Assistant 2026.11; PartialSpeechResult does not exist before.
+    @override
+    async def async_process_audio_stream_with_progress(
+        self, metadata: stt.SpeechMetadata, stream: AsyncIterable[bytes]
+    ) -> AsyncGenerator[stt.PartialSpeechResult | stt.SpeechResult]:
+        """Yield the text of an utterance whenever there is more of it, and then the result."""
+        async with aclosing(self._hear(metadata, stream)) as heard:
+            async for each in heard:
+                if isinstance(each, stt.SpeechResult):
+                    yield each
+                else:
+                    yield stt.PartialSpeechResult(*each)
+
+    async def _hear(
+        self, metadata: stt.SpeechMetadata, stream: AsyncIterable[bytes]
+    ) -> AsyncGenerator[Heard]:
+        """Yield what is heard, which is also shown as caption."""
         area = async_area_of_utterance(self.hass, self.entity_id)
         home = await async_get_home(self.hass, metadata.language, area)
+        result = stt.SpeechResult(None, stt.SpeechResultState.ERROR)
         try:
             async with self._connect() as connection:
                 await connection.send(self._request(metadata.language, home))
-                transcript = await _transcribe(connection, stream)
+                async with aclosing(_transcribe(connection, stream)) as texts:
+                    async for each in texts:
+                        if isinstance(each, Transcript):
+                            self._answered(each.context)
+                            result = stt.SpeechResult(each.text, stt.SpeechResultState.SUCCESS)
+                        text, speaker = _spoken(each)
+                        self._show(text, speaker)
+                        if speaker or not isinstance(each, Transcript):
+                            yield text, speaker
         except NodeError as err:
             LOGGER.warning("Speech-to-text of %s failed: %s", self.coordinator.name, err)
-            return stt.SpeechResult(None, stt.SpeechResultState.ERROR)
-        self._answered(transcript.context)
-        return stt.SpeechResult(transcript.text, stt.SpeechResultState.SUCCESS)
+        yield result
 
     def _request(self, language: str, home: dict[str, Any]) -> Transcribe:
-        """Return what comes before the audio: language, home, and who ends the turn, and when."""
+        """Return what comes before the audio: model, language, home, and who ends the turn, and when."""
+        choice = self._choice
+        context: dict[str, Any] = {"home": home}
+        if self._program.supports_transcript_streaming:
+            context["partials"] = True
+        request = Transcribe(name=self._model(language), language=language, context=context)
         if self._ends_in_home_assistant:
-            return Transcribe(language=language, context={"home": home, "end_of_turn": "client"})
-        silence = VadSensitivity(self._option(CONF_SILENCE, VadSensitivity.DEFAULT.value))
-        return Transcribe(language=language, context={"home": home}, vad_sensitivity=silence)
+            context["end_of_turn"] = "client"
+            return request
+        if rules := choice.get(CONF_TURN):
+            context["turn"] = dict(rules)
+        silence = VadSensitivity(choice.get(CONF_SILENCE, VadSensitivity.DEFAULT.value))
+        return replace(request, vad_sensitivity=silence)
+
+    def _model(self, language: str) -> str | None:
+        """Return the chosen model where it knows a language; any other is left to the node."""
+        name = chosen(self._choice, self._unit, self._program)
+        models = (model for model in self._program.models if model.name == name)
+        return next((model.name for model in models if fits(model.languages, language)), None)
+
+    @callback
+    def _show(self, text: str, speaker: str | None) -> None:
+        signal = caption_signal(self.coordinator.config_entry, self._program_name)
+        async_dispatcher_send(self.hass, signal, text, speaker)
 
 
-async def _transcribe(connection: NodeConnection, stream: AsyncIterable[bytes]) -> Transcript:
+async def _transcribe(
+    connection: NodeConnection, stream: AsyncIterable[bytes]
+) -> AsyncGenerator[str | Transcript]:
+    """Send speech; yield the whole text so far whenever it changes, and the transcript last."""
     upload = asyncio.create_task(_upload(connection, stream))
     async with aclosing(connection.answers(upload)) as answers:
-        while not Transcript.is_type((event := await anext(answers)).type):
-            pass
-        return parse(Transcript, event)
+        async for event in answers:
+            match event.data:
+                case {"partial": str(text)} if TranscriptChunk.is_type(event.type):
+                    yield text
+            if Transcript.is_type(event.type):
+                yield parse(Transcript, event)
+                return
+
+
+def _spoken(heard: str | Transcript) -> tuple[str, str | None]:
+    """Return a text and who said it, which only the transcript can tell."""
+    if isinstance(heard, str):
+        return heard, None
+    match heard.context:
+        case {"speaker_id": str(speaker)}:
+            return heard.text, speaker
+    return heard.text, None
 
 
 async def _upload(connection: NodeConnection, stream: AsyncIterable[bytes]) -> None:

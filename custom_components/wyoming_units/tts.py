@@ -6,8 +6,10 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from typing import Any, override
 
+import probatio
 from homeassistant.components import tts
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import language as language_util
 from wyoming.audio import AudioChunk, AudioStop
@@ -21,13 +23,20 @@ from wyoming.tts import (
     SynthesizeVoice,
 )
 
+from .choices import Voice, chosen, fits, voices_of
 from .client import NodeConnection, parse
+from .const import CONF_SPEED, DOMAIN, SPEEDS
 from .coordinator import WyomingUnitsConfigEntry
 from .entity import UnitEntity, async_add_unit, spoken_languages
 
 PARALLEL_UPDATES = 0
 
 UNKNOWN_SIZE = 0xFFFFFFFF
+
+ATTR_SPEED = "speed"
+ATTR_USUAL_VOICE = "usual_voice"
+"""The option with the voice that speaks where none is asked for."""
+SPEED = probatio.All(probatio.Coerce(float), probatio.Range(*SPEEDS))
 
 
 async def async_setup_entry(
@@ -44,7 +53,7 @@ class UnitTextToSpeech(UnitEntity[TtsProgram], tts.TextToSpeechEntity):
 
     # Empty and not None: Home Assistant does not speak with an entity that has no name.
     _attr_name = ""
-    _voices: dict[str, list[tts.Voice]]
+    _voices: dict[str, Voice]
     _streams_text: bool
 
     @callback
@@ -52,17 +61,16 @@ class UnitTextToSpeech(UnitEntity[TtsProgram], tts.TextToSpeechEntity):
     def _refresh(self, program: TtsProgram) -> None:
         self._streams_text = program.supports_synthesize_streaming
         languages = spoken_languages(program.voices)
-        self._voices = {
-            language: [
-                tts.Voice(voice_id=voice.name, name=voice.description or voice.name)
-                for voice in program.voices
-                if voice.installed and language in voice.languages
-            ]
-            for language in languages
-        }
+        self._voices = {voice.id: voice for voice in voices_of(program)}
         config = self.coordinator.hass.config
         fitting = language_util.matches(config.language, languages, country=config.country)
-        self._attr_supported_options = [tts.ATTR_VOICE]
+        self._attr_supported_options = [tts.ATTR_VOICE, ATTR_SPEED]
+        # Also what Home Assistant keeps speech by: other choices make other speech.
+        choices = {
+            ATTR_USUAL_VOICE: chosen(self._choice, self._unit, program),
+            ATTR_SPEED: self._choice.get(CONF_SPEED),
+        }
+        self._attr_default_options = {key: value for key, value in choices.items() if value}
         self._attr_supported_languages = languages
         self._attr_default_language = (fitting or languages or [config.language])[0]
 
@@ -70,7 +78,11 @@ class UnitTextToSpeech(UnitEntity[TtsProgram], tts.TextToSpeechEntity):
     @override
     def async_get_supported_voices(self, language: str) -> list[tts.Voice] | None:
         """Return the voices for a language."""
-        return self._voices.get(language)
+        return [
+            tts.Voice(voice_id=voice.id, name=voice.title)
+            for voice in self._voices.values()
+            if language in voice.languages
+        ] or None
 
     @override
     def async_supports_streaming_input(self) -> bool:
@@ -80,13 +92,17 @@ class UnitTextToSpeech(UnitEntity[TtsProgram], tts.TextToSpeechEntity):
     @override
     async def async_stream_tts_audio(self, request: tts.TTSAudioRequest) -> tts.TTSAudioResponse:
         """Return the speech for text that is still being written, as a WAV without an end."""
-        return tts.TTSAudioResponse("wav", self._wav_stream(request))
+        start = SynthesizeStart(
+            voice=self._voice(request.language, request.options), context=_context(request.options)
+        )
+        return tts.TTSAudioResponse("wav", self._wav_stream(start, request.message_gen))
 
-    async def _wav_stream(self, request: tts.TTSAudioRequest) -> AsyncGenerator[bytes]:
+    async def _wav_stream(
+        self, start: SynthesizeStart, message: AsyncGenerator[str]
+    ) -> AsyncGenerator[bytes]:
         header_sent = False
-        voice = _voice(request.language, request.options)
         async with self._connect() as connection:
-            upload = _send_stream(connection, request.message_gen, voice)
+            upload = _send_stream(connection, start, message)
             async with aclosing(self._audio(connection, upload, SynthesizeStopped)) as chunks:
                 async for chunk in chunks:
                     if not header_sent:
@@ -99,15 +115,25 @@ class UnitTextToSpeech(UnitEntity[TtsProgram], tts.TextToSpeechEntity):
         self, message: str, language: str, options: dict[str, Any]
     ) -> tts.TtsAudioType:
         """Return the speech for a whole text as a WAV file."""
-        voice = _voice(language, options)
+        voice = self._voice(language, options)
+        request = Synthesize(text=message, voice=voice, context=_context(options))
         async with self._connect() as connection:
-            upload = connection.send(Synthesize(text=message, voice=voice))
+            upload = connection.send(request)
             async with aclosing(self._audio(connection, upload, AudioStop)) as stream:
                 chunks = [chunk async for chunk in stream]
         if not chunks:
             return None, None
         audio = b"".join(chunk.audio for chunk in chunks)
         return "wav", _wav_header(chunks[0], len(audio)) + audio
+
+    def _voice(self, language: str, options: dict[str, Any]) -> SynthesizeVoice:
+        """Return the voice that was asked for, else the usual one, else leave it to the unit."""
+        name = options.get(tts.ATTR_VOICE)
+        if name is None and (usual := self._voices.get(options.get(ATTR_USUAL_VOICE, ""))):
+            name = usual.id if fits(usual.languages, language) else None
+        if (voice := self._voices.get(name or "")) is None:
+            return _SpokenVoice(name=name, language=language)  # the unit tells of an unknown one
+        return _SpokenVoice(name=voice.name, language=language, speaker=voice.speaker)
 
     async def _audio(
         self,
@@ -127,23 +153,38 @@ class UnitTextToSpeech(UnitEntity[TtsProgram], tts.TextToSpeechEntity):
                     return
 
 
-def _voice(language: str, options: dict[str, Any]) -> SynthesizeVoice:
-    """Return the voice that was asked for, or else leave it to the unit to find one."""
-    if name := options.get(tts.ATTR_VOICE):
-        return SynthesizeVoice(name=name)
-    return SynthesizeVoice(language=language)
+class _SpokenVoice(SynthesizeVoice):
+    """A voice that speaks a language; the library would leave that out beside the name."""
+
+    @override
+    def to_dict(self) -> dict[str, str]:
+        return {key: value for key, value in vars(self).items() if value is not None}
+
+
+def _context(options: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what a request says besides text and voice."""
+    if (speed := options.get(ATTR_SPEED)) is None:
+        return None
+    try:
+        return {"speed": SPEED(speed)}
+    except probatio.Invalid as err:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="bad_speed",
+            translation_placeholders={"speed": str(speed)},
+        ) from err
 
 
 async def _send_stream(
-    connection: NodeConnection, message: AsyncGenerator[str], voice: SynthesizeVoice
+    connection: NodeConnection, start: SynthesizeStart, message: AsyncGenerator[str]
 ) -> None:
     text = ""
-    await connection.send(SynthesizeStart(voice=voice))
+    await connection.send(start)
     async for part in message:
         text += part
         await connection.send(SynthesizeChunk(text=part))
     # For units that cannot stream; all others ignore it between start and stop.
-    await connection.send(Synthesize(text=text, voice=voice))
+    await connection.send(Synthesize(text=text, voice=start.voice, context=start.context))
     await connection.send(SynthesizeStop())
 
 

@@ -14,8 +14,9 @@ from wyoming.event import Event
 from wyoming.info import WakeProgram
 from wyoming.wake import Detect, Detection, NotDetected
 
+from .choices import words_of
 from .client import NodeConnection, parse
-from .const import SAMPLE_CHANNELS, SAMPLE_RATE, SAMPLE_WIDTH
+from .const import CONF_WORDS, SAMPLE_CHANNELS, SAMPLE_RATE, SAMPLE_WIDTH
 from .coordinator import WyomingUnitsConfigEntry
 from .entity import UnitEntity, async_add_unit
 from .speaker import async_run_keeps_audio
@@ -43,15 +44,27 @@ class UnitWakeWord(UnitEntity[WakeProgram], wake_word.WakeWordDetectionEntity):
     """Listens on one long connection until a wake word is said."""
 
     _words: list[wake_word.WakeWord]
+    _all: list[str] | None
+    """What to listen for where no word was chosen; None leaves it to the unit."""
 
     @callback
     @override
     def _refresh(self, program: WakeProgram) -> None:
-        self._words = [
-            wake_word.WakeWord(id=word.name, name=word.description or word.name, phrase=word.phrase)
-            for word in program.models
-            if word.installed
-        ]
+        node = self.coordinator.data
+        listed = {
+            word.name: wake_word.WakeWord(
+                id=word.name, name=word.description or word.name, phrase=word.phrase
+            )
+            for word in words_of(node, program)
+        }
+        typed = {
+            phrase: wake_word.WakeWord(id=phrase, name=phrase, phrase=phrase)
+            for phrase in self._choice.get(CONF_WORDS, ())
+            if node.hears_any_phrase(program.name)
+        }
+        words = typed | listed
+        self._words = [*words.values()]
+        self._all = [*words] if typed else None
 
     @override
     async def get_supported_wake_words(self) -> list[wake_word.WakeWord]:
@@ -65,7 +78,7 @@ class UnitWakeWord(UnitEntity[WakeProgram], wake_word.WakeWordDetectionEntity):
         """Return the first word that is heard, None when the stream ends without one."""
         unsent_only = async_run_keeps_audio(self.hass, self.entity_id)
         async with self._connect() as connection:
-            await connection.send(Detect(names=[wake_word_id] if wake_word_id else None))
+            await connection.send(Detect(names=[wake_word_id] if wake_word_id else self._all))
             sending = _Upload()
             upload = asyncio.create_task(sending.run(connection, stream))
             async with aclosing(connection.answers(upload)) as answers:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import probatio
+from homeassistant.config_entries import SOURCE_USER, ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
@@ -66,6 +67,18 @@ async def start(
 ) -> dict[str, Any]:
     manager = hass.config_entries.flow
     return checked(await manager.async_init(DOMAIN, context={"source": source}, data=data))
+
+
+async def add_with_all_it_offers(hass: HomeAssistant, domain: str, port: int) -> ConfigEntry:
+    """Add the server at a port through an integration's own flow, saying yes to all."""
+    manager = hass.config_entries.flow
+    flow = await manager.async_init(domain, context={"source": SOURCE_USER})
+    flow = await manager.async_configure(flow["flow_id"], {"host": "127.0.0.1", "port": port})
+    while flow["type"] is FlowResultType.FORM:
+        flow = await manager.async_configure(flow["flow_id"], flow["data_schema"]({}))
+    assert flow["type"] is FlowResultType.CREATE_ENTRY, flow
+    await hass.async_block_till_done()
+    return flow["result"]
 
 
 async def answer(hass: HomeAssistant, flow: dict[str, Any], **user_input: Any) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from custom_components.wyoming_units.const import CONF_MOVE_FROM, CONF_MOVE_OVER
 from wyoming_units.config import NodeConfig
 from wyoming_units.node import Node
 
-from .flows import NO_PIPELINE, announcement, answer, start
+from .flows import NO_PIPELINE, add_with_all_it_offers, announcement, answer, start
 from .ids import entity_of
 from .scripted_node import NODE_ID, ScriptedNode, artifact
 
@@ -291,22 +291,10 @@ async def real_node(tmp_path: Path) -> AsyncGenerator[Node]:
         yield node
 
 
-async def add_real(hass: HomeAssistant, domain: str, node: Node) -> MockConfigEntry:
-    """Add the node through an integration's own flow, saying yes to all that it offers."""
-    manager = hass.config_entries.flow
-    flow = await manager.async_init(domain, context={"source": SOURCE_USER})
-    flow = await manager.async_configure(flow["flow_id"], {"host": "127.0.0.1", "port": node.port})
-    while flow["type"] is FlowResultType.FORM:
-        flow = await manager.async_configure(flow["flow_id"], flow["data_schema"]({}))
-    assert flow["type"] is FlowResultType.CREATE_ENTRY, flow
-    await hass.async_block_till_done()
-    return flow["result"]
-
-
 async def test_a_pipeline_that_moved_over_speaks_with_the_voice_that_it_had(
     hass: HomeAssistant, real_node: Node, mock_async_zeroconf: Any
 ) -> None:
-    core = await add_real(hass, CORE, real_node)
+    core = await add_with_all_it_offers(hass, CORE, real_node.port)
     engine = core_entity(hass, core, "tts")
     entity = hass.data[tts.DATA_COMPONENT].get_entity(engine)
     assert entity is not None
@@ -327,7 +315,7 @@ async def test_a_pipeline_that_moved_over_speaks_with_the_voice_that_it_had(
             "wake_word_id": "okay_nabu",
         }
     )
-    ours = await add_real(hass, DOMAIN, real_node)
+    ours = await add_with_all_it_offers(hass, DOMAIN, real_node.port)
     assert core.disabled_by is ConfigEntryDisabler.USER
     moved = now(hass, kitchen)
     for field in ("stt_engine", "tts_engine", "wake_word_entity"):

@@ -16,23 +16,25 @@ import pytest
 from homeassistant.components import conversation, tts, wake_word
 from homeassistant.components.assist_pipeline import async_get_pipeline
 from homeassistant.components.assist_pipeline.pipeline import KEY_ASSIST_PIPELINE
-from homeassistant.config_entries import SOURCE_USER
-from homeassistant.core import Context, HomeAssistant
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import Context, Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import (
     area_registry as ar,
     device_registry as dr,
     entity_registry as er,
 )
+from homeassistant.helpers.event import async_track_state_change_event
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
-from custom_components.wyoming_units.const import DOMAIN
+from custom_components.wyoming_units.const import DOMAIN, TURN_RULES
 from tests.integration.recordings import data
 from wyoming_units.config import NodeConfig
 from wyoming_units.node import Node
 
 from .assist import PIECE, Turn
+from .flows import add_with_all_it_offers
 
 pytest.importorskip("pocketsphinx", reason="the embedded engines are not installed")
 
@@ -85,19 +87,7 @@ async def kitchen(hass: HomeAssistant) -> ar.AreaEntry:
     return areas["Kitchen"]
 
 
-async def add(hass: HomeAssistant, domain: str, node: Node) -> MockConfigEntry:
-    """Add the node through an integration's own flow, saying yes to all that it offers."""
-    manager = hass.config_entries.flow
-    flow = await manager.async_init(domain, context={"source": SOURCE_USER})
-    flow = await manager.async_configure(flow["flow_id"], {"host": "127.0.0.1", "port": node.port})
-    while flow["type"] is FlowResultType.FORM:
-        flow = await manager.async_configure(flow["flow_id"], flow["data_schema"]({}))
-    assert flow["type"] is FlowResultType.CREATE_ENTRY, flow
-    await hass.async_block_till_done()
-    return flow["result"]
-
-
-def entity_ids(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, str]:
+def entity_ids(hass: HomeAssistant, entry: ConfigEntry) -> dict[str, str]:
     """Return the first engine of each platform."""
     entries = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
     engines = ("conversation", "stt", "tts", "wake_word")
@@ -139,7 +129,7 @@ async def speak(
 async def test_a_spoken_command_switches_the_light_and_is_answered(
     hass: HomeAssistant, hass_ws_client: Any, node: Node
 ) -> None:
-    entry = await add(hass, DOMAIN, node)
+    entry = await add_with_all_it_offers(hass, DOMAIN, node.port)
     engines = entity_ids(hass, entry)
     assert engines.keys() == {"conversation", "stt", "tts", "wake_word"}
     pipeline = async_get_pipeline(hass)
@@ -158,7 +148,7 @@ async def test_a_spoken_command_switches_the_light_and_is_answered(
 async def test_the_light_means_the_one_in_the_speakers_room(
     hass: HomeAssistant, hass_ws_client: Any, node: Node, kitchen: ar.AreaEntry
 ) -> None:
-    engines = entity_ids(hass, await add(hass, DOMAIN, node))
+    engines = entity_ids(hass, await add_with_all_it_offers(hass, DOMAIN, node.port))
     owner = MockConfigEntry(domain="test")
     owner.add_to_hass(hass)
     device = dr.async_get(hass).async_get_or_create(
@@ -182,7 +172,7 @@ async def test_the_light_means_the_one_in_the_speakers_room(
 async def test_a_sentence_of_an_automation_is_heard_although_nobody_else_says_it(
     hass: HomeAssistant, hass_ws_client: Any, node: Node
 ) -> None:
-    engines = entity_ids(hass, await add(hass, DOMAIN, node))
+    engines = entity_ids(hass, await add_with_all_it_offers(hass, DOMAIN, node.port))
     automation = {
         "alias": "Cinema",
         "triggers": {"trigger": "conversation", "command": "[it is] movie time (now|tonight)"},
@@ -205,7 +195,7 @@ async def test_a_sentence_of_an_automation_is_heard_although_nobody_else_says_it
 async def test_a_node_tells_how_its_units_do_and_what_a_request_took(
     hass: HomeAssistant, node: Node
 ) -> None:
-    engines = entity_ids(hass, await add(hass, DOMAIN, node))
+    engines = entity_ids(hass, await add_with_all_it_offers(hass, DOMAIN, node.port))
     for unit in ("intents", "speech_to_text", "text_to_speech", "wake_word"):
         assert hass.states.is_state(f"sensor.cellar_{unit}_state", "ready"), unit
     model = hass.states.get("sensor.cellar_speech_to_text_model")
@@ -217,10 +207,68 @@ async def test_a_node_tells_how_its_units_do_and_what_a_request_took(
     assert 0 < float(first.state) < 5000
 
 
+async def choose(hass: HomeAssistant, entry: ConfigEntry, unit: str, **choice: Any) -> None:
+    """Choose options of the node's first program of a unit, beside what its form suggests."""
+    manager = hass.config_entries.options
+    flow = await manager.async_init(entry.entry_id)
+    name = entry.runtime_data.data.programs(unit)[0].name
+    flow = await manager.async_configure(
+        flow["flow_id"], {"unit": f"{entry.unique_id}_{unit}_{name}"}
+    )
+    flow = await manager.async_configure(flow["flow_id"], flow["data_schema"]({}) | choice)
+    assert flow["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+
+
+async def test_what_is_said_is_shown_as_it_is_recognised_with_all_options(
+    hass: HomeAssistant, hass_ws_client: Any, node: Node
+) -> None:
+    entry = await add_with_all_it_offers(hass, DOMAIN, node.port)
+    engines = entity_ids(hass, entry)
+    caption = "sensor.cellar_speech_to_text_caption"
+    er.async_get(hass).async_update_entity(caption, disabled_by=None)
+    model = entry.runtime_data.data.programs("stt")[0].models[0].name
+    rules = dict.fromkeys(TURN_RULES, 2.0) | {"maximum": 20.0}
+    await choose(hass, entry, "stt", model=model, silence_sensitivity="relaxed", turn=rules)
+    shown: list[str] = []
+
+    @callback
+    def note(event: Event[EventStateChangedData]) -> None:
+        assert event.data["new_state"] is not None
+        shown.append(event.data["new_state"].state)
+
+    async_track_state_change_event(hass, caption, note)
+    _, heard = await speak(
+        hass,
+        await hass_ws_client(hass),
+        async_get_pipeline(hass).id,
+        engines["tts"],
+        "turn on the kitchen light",
+    )
+    assert heard.removesuffix("s") == "turn on the kitchen light"
+    assert shown[-1].lower() == heard
+    assert len(shown) > 1
+    assert "unknown" not in shown
+
+
+async def test_the_chosen_voice_speaks_where_none_is_asked_for(
+    hass: HomeAssistant, node: Node
+) -> None:
+    entry = await add_with_all_it_offers(hass, DOMAIN, node.port)
+    engine = entity_ids(hass, entry)["tts"]
+    usual, _ = await spoken(hass, engine, "turn on the kitchen light")
+    voices = entry.runtime_data.data.programs("tts")[0].voices
+    [*_, british] = (voice.name for voice in voices if "en-GB" in voice.languages)
+    await choose(hass, entry, "tts", voice=british, speed=1.25)
+    chosen, _ = await spoken(hass, engine, "turn on the kitchen light")
+    assert chosen != usual
+    assert len(chosen) > 8_000
+
+
 async def test_the_intent_unit_controls_the_home_with_the_users_rights(
     hass: HomeAssistant, node: Node, hass_admin_user: MockUser
 ) -> None:
-    agent = entity_ids(hass, await add(hass, DOMAIN, node))["conversation"]
+    agent = entity_ids(hass, await add_with_all_it_offers(hass, DOMAIN, node.port))["conversation"]
 
     async def ask(text: str, user: MockUser) -> conversation.ConversationResult:
         context = Context(user_id=user.id)
@@ -257,7 +305,7 @@ async def test_a_wake_word_that_a_person_said_is_heard_by_the_program_that_was_c
     hass: HomeAssistant, node: Node, entity_id: str, recording: str, word: str
 ) -> None:
     samples, rate = pcm(data(f"media/wake/{recording}").read_bytes())
-    await add(hass, DOMAIN, node)
+    await add_with_all_it_offers(hass, DOMAIN, node.port)
     entity = wake_word.async_get_wake_word_detection_entity(hass, entity_id)
     assert entity is not None
     assert rate == 16_000
@@ -281,7 +329,7 @@ async def test_a_command_may_follow_the_wake_word_without_a_pause(
     """Also where a busy network delays the audio, and the word is found in a bunch of it."""
     word = data("media/wake/mww_okay_nabu_1.wav")
     command = data("media/home/en/generated/turn on the Kitchen lights.wav")
-    await add(hass, DOMAIN, node)
+    await add_with_all_it_offers(hass, DOMAIN, node.port)
     turn = Turn(hass, await hass_ws_client(hass))
     # No time-out: the recording begins with noise that a satellite had heard for long.
     audio = {"sample_rate": 16_000, "timeout": 0}
@@ -310,7 +358,7 @@ def without_silence(samples: bytes) -> bytes:
 async def test_home_assistants_own_wyoming_integration_completes_a_turn(
     hass: HomeAssistant, hass_ws_client: Any, node: Node
 ) -> None:
-    engines = entity_ids(hass, await add(hass, "wyoming", node))
+    engines = entity_ids(hass, await add_with_all_it_offers(hass, "wyoming", node.port))
     assert engines.keys() == {"conversation", "stt", "tts", "wake_word"}
     pipeline = await hass.data[KEY_ASSIST_PIPELINE].pipeline_store.async_create_item(
         {

@@ -256,6 +256,27 @@ async def test_of_several_programs_the_one_that_speaks_the_language_is_taken(
     assert made.wake_word_entity == entity_of(hass, "wake")
 
 
+async def test_a_voice_with_speakers_is_taken_with_its_first_one(
+    hass: HomeAssistant, node: ScriptedNode
+) -> None:
+    speakers = [{"name": "Ann"}, {"name": "Bob"}]
+    node.info["tts"][0]["voices"] = [artifact("choir", languages=["en-US"], speakers=speakers)]
+    await run_flow(hass, node)
+    assert pipelines(hass)["Wyoming Units"].tts_voice == "choir#Ann"
+
+
+@pytest.mark.parametrize(("phrase", "entity"), [("Hey Pi", "guard"), (None, "sentinel")])
+async def test_a_unit_that_hears_any_phrase_needs_one_to_be_taken(
+    hass: HomeAssistant, node: ScriptedNode, phrase: str | None, entity: str
+) -> None:
+    model = artifact("hey_pi", languages=["en"], phrase=phrase)
+    node.info["wake"].insert(0, artifact("guard", open_vocabulary=True, models=[model]))
+    await run_flow(hass, node)
+    made = pipelines(hass)["Wyoming Units"]
+    assert made.wake_word_entity == entity_of(hass, "wake", program=entity)
+    assert made.wake_word_id == ("hey_pi" if phrase else "okay_nabu")
+
+
 async def test_pipelines_follow_our_entities_that_are_renamed(
     hass: HomeAssistant, node: ScriptedNode
 ) -> None:

@@ -1,5 +1,6 @@
 """Issues of nodes and their units, and what fixes them."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +16,12 @@ from homeassistant.helpers import (
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.wyoming_units.const import (
-    DOMAIN,
-)
+from custom_components.wyoming_units.const import DOMAIN
+from custom_components.wyoming_units.issues import LEARN_MORE
 
-from .ids import entity_of, next_poll
+from .ids import device_of, entity_of, next_poll
 from .issues import OTHER_ID, Repairs, issue, key, made_pipeline, pipeline_of
-from .scripted_node import NODE_ID, ScriptedNode, node_info
+from .scripted_node import NODE_ID, ScriptedNode, artifact, node_info
 
 
 async def lose_identity(
@@ -29,6 +29,25 @@ async def lose_identity(
 ) -> None:
     node.info["node"] |= {"id": OTHER_ID, "name": "Fresh"}
     await next_poll(hass, freezer)
+
+
+async def change(
+    hass: HomeAssistant, node: ScriptedNode, freezer: FrozenDateTimeFactory, **info: Any
+) -> str | None:
+    """Let the node offer something else; return what is told of it."""
+    node.info = node_info(**info)
+    await next_poll(hass, freezer)
+    return key(hass)
+
+
+@pytest.fixture
+async def mute(
+    hass: HomeAssistant, node: ScriptedNode, loaded: MockConfigEntry, freezer: FrozenDateTimeFactory
+) -> er.RegistryEntry:
+    """The text-to-speech of the node, which does not offer it any more."""
+    mouth = er.async_get(hass).async_get(entity_of(hass, "tts"))
+    assert await change(hass, node, freezer, tts=None) == "unit_gone"
+    return mouth
 
 
 async def test_a_node_that_lost_its_identity_gets_all_of_it_back_by_a_repair(
@@ -116,37 +135,45 @@ async def test_an_issue_that_the_user_ignores_stays_ignored(
     assert issue(hass).dismissed_version is not None
 
 
+@pytest.fixture
+async def opened(
+    hass: HomeAssistant,
+    node: ScriptedNode,
+    loaded: MockConfigEntry,
+    repairs: Repairs,
+    freezer: FrozenDateTimeFactory,
+) -> str:
+    """The repair of a node that lost its identity, opened and not yet submitted."""
+    await lose_identity(hass, node, freezer)
+    return await repairs.open()
+
+
 async def test_an_identity_that_comes_back_needs_no_repair(
     hass: HomeAssistant,
     node: ScriptedNode,
     loaded: MockConfigEntry,
     repairs: Repairs,
+    opened: str,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    await lose_identity(hass, node, freezer)
-    flow_id = await repairs.open()
     node.info = node_info()
-    assert await repairs.submit(flow_id) == "create_entry"
+    assert await repairs.submit(opened) == "create_entry"
     assert loaded.unique_id == NODE_ID
 
     await lose_identity(hass, node, freezer)
     assert key(hass) == "new_identity"
-    node.info = node_info()
-    await next_poll(hass, freezer)
-    assert issue(hass) is None
+    assert await change(hass, node, freezer) is None
 
 
 async def test_no_identity_is_taken_from_another_entry(
     hass: HomeAssistant,
-    node: ScriptedNode,
     loaded: MockConfigEntry,
     repairs: Repairs,
+    opened: str,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    await lose_identity(hass, node, freezer)
-    flow_id = await repairs.open()
     MockConfigEntry(domain=DOMAIN, unique_id=OTHER_ID).add_to_hass(hass)
-    assert await repairs.submit(flow_id) == "already_configured"
+    assert await repairs.submit(opened) == "already_configured"
     assert loaded.unique_id == NODE_ID
 
     await next_poll(hass, freezer)
@@ -154,16 +181,10 @@ async def test_no_identity_is_taken_from_another_entry(
 
 
 async def test_an_identity_is_asked_for_again_before_it_is_given(
-    hass: HomeAssistant,
-    node: ScriptedNode,
-    loaded: MockConfigEntry,
-    repairs: Repairs,
-    freezer: FrozenDateTimeFactory,
+    hass: HomeAssistant, node: ScriptedNode, loaded: MockConfigEntry, repairs: Repairs, opened: str
 ) -> None:
-    await lose_identity(hass, node, freezer)
-    flow_id = await repairs.open()
     await node.stop()
-    assert await repairs.submit(flow_id) == "cannot_connect"
+    assert await repairs.submit(opened) == "cannot_connect"
     assert loaded.unique_id == NODE_ID
     assert key(hass) == "new_identity"
 
@@ -218,17 +239,9 @@ async def test_a_version_that_does_not_fit_says_what_to_update(
 
 
 async def test_a_unit_that_the_node_does_not_offer_any_more_is_told_until_it_is_back(
-    hass: HomeAssistant,
-    node: ScriptedNode,
-    loaded: MockConfigEntry,
-    freezer: FrozenDateTimeFactory,
+    hass: HomeAssistant, mute: er.RegistryEntry, node: ScriptedNode, freezer: FrozenDateTimeFactory
 ) -> None:
-    node.info = node_info(tts=None)
-    await next_poll(hass, freezer)
-    assert key(hass) == "unit_gone"
-    node.info = node_info()
-    await next_poll(hass, freezer)
-    assert issue(hass) is None
+    assert await change(hass, node, freezer) is None
 
 
 async def test_a_node_that_is_switched_off_is_no_issue(
@@ -245,38 +258,27 @@ async def test_a_node_that_is_switched_off_is_no_issue(
 
 async def test_a_unit_that_is_gone_is_deleted_by_a_repair_and_added_when_it_is_back(
     hass: HomeAssistant,
+    mute: er.RegistryEntry,
     node: ScriptedNode,
-    loaded: MockConfigEntry,
     repairs: Repairs,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    mouth = er.async_get(hass).async_get(entity_of(hass, "tts"))
-    node.info = node_info(tts=None)
-    await next_poll(hass, freezer)
     assert await repairs.fix() == "create_entry"
-    assert er.async_get(hass).async_get(mouth.entity_id) is None
-    assert dr.async_get(hass).async_get(mouth.device_id) is None
+    assert er.async_get(hass).async_get(mute.entity_id) is None
+    assert dr.async_get(hass).async_get(mute.device_id) is None
     assert entity_of(hass, "stt")
     await next_poll(hass, freezer)
     assert issue(hass) is None
 
-    node.info = node_info()
-    await next_poll(hass, freezer)
+    await change(hass, node, freezer)
     assert hass.states.get(entity_of(hass, "tts")) is not None
 
 
 async def test_a_unit_that_is_gone_is_no_issue_once_the_user_deleted_its_entities(
-    hass: HomeAssistant,
-    node: ScriptedNode,
-    loaded: MockConfigEntry,
-    freezer: FrozenDateTimeFactory,
+    hass: HomeAssistant, mute: er.RegistryEntry, freezer: FrozenDateTimeFactory
 ) -> None:
-    node.info = node_info(tts=None)
-    await next_poll(hass, freezer)
-    assert key(hass) == "unit_gone"
     registry = er.async_get(hass)
-    mouth = registry.async_get(entity_of(hass, "tts"))
-    for entity in er.async_entries_for_device(registry, mouth.device_id, True):
+    for entity in er.async_entries_for_device(registry, mute.device_id, True):
         registry.async_remove(entity.entity_id)
     await next_poll(hass, freezer)
     assert issue(hass) is None
@@ -284,39 +286,115 @@ async def test_a_unit_that_is_gone_is_no_issue_once_the_user_deleted_its_entitie
 
 async def test_a_unit_that_came_back_is_not_deleted(
     hass: HomeAssistant,
+    mute: er.RegistryEntry,
     node: ScriptedNode,
-    loaded: MockConfigEntry,
     repairs: Repairs,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    node.info = node_info(tts=None)
-    await next_poll(hass, freezer)
     flow_id = await repairs.open()
-    node.info = node_info()
-    await next_poll(hass, freezer)
+    await change(hass, node, freezer)
     assert await repairs.submit(flow_id) == "back"
     assert entity_of(hass, "tts")
 
 
 async def test_a_unit_that_the_user_deleted_meanwhile_is_gone(
-    hass: HomeAssistant,
-    hass_ws_client: Any,
-    node: ScriptedNode,
-    loaded: MockConfigEntry,
-    repairs: Repairs,
-    freezer: FrozenDateTimeFactory,
+    hass: HomeAssistant, hass_ws_client: Any, mute: er.RegistryEntry, repairs: Repairs
 ) -> None:
     assert await async_setup_component(hass, "config", {})
-    mouth = er.async_get(hass).async_get(entity_of(hass, "tts"))
     client = await hass_ws_client(hass)
-
-    async def delete() -> bool:
-        response = await client.remove_device(mouth.device_id)
-        return response["success"]
-
-    assert not await delete()
-    node.info = node_info(tts=None)
-    await next_poll(hass, freezer)
     flow_id = await repairs.open()
-    assert await delete()
+    assert (await client.remove_device(mute.device_id))["success"]
     assert await repairs.submit(flow_id) == "gone"
+
+
+async def test_a_unit_that_is_offered_cannot_be_deleted(
+    hass: HomeAssistant, hass_ws_client: Any, loaded: MockConfigEntry
+) -> None:
+    assert await async_setup_component(hass, "config", {})
+    client = await hass_ws_client(hass)
+    assert not (await client.remove_device(device_of(hass, "tts")))["success"]
+
+
+CHOICES = {
+    "stt": {"ears": {"model": "ears-big", "end_of_turn": "unit"}},
+    "tts": {"mouth": {"speed": 1.5}},
+    "wake": {"sentinel": {"wake_words": ["hey computer"]}},
+}
+
+
+@pytest.fixture
+async def choosy(
+    hass: HomeAssistant,
+    node: ScriptedNode,
+    loaded: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+) -> MockConfigEntry:
+    """The entry of a node, of which the user chose a model that it does not have."""
+    hass.config_entries.async_update_entry(loaded, options=CHOICES)
+    assert await change(hass, node, freezer) == "choice_gone"
+    return loaded
+
+
+@pytest.mark.parametrize(
+    ("options", "unit", "name"),
+    [
+        (CHOICES, "Speech-to-text", "ears-big"),
+        ({"stt": {"ears": {"model": "ears-nl"}}}, "Speech-to-text", "ears-nl"),
+        ({"tts": {"mouth": {"voice": "alba#Ann"}}}, "Text-to-speech", "alba#Ann"),
+    ],
+)
+async def test_a_chosen_model_or_voice_that_the_node_does_not_have_is_told(
+    hass: HomeAssistant,
+    node: ScriptedNode,
+    loaded: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    options: dict[str, Any],
+    unit: str,
+    name: str,
+) -> None:
+    hass.config_entries.async_update_entry(loaded, options=options)
+    await change(hass, node, freezer)
+    found = issue(hass)
+    assert (found.translation_key, found.severity) == ("choice_gone", ir.IssueSeverity.WARNING)
+    assert found.translation_placeholders == {"unit": unit, "node": "Cellar", "choice": name}
+
+
+async def test_a_chosen_model_that_comes_back_is_no_issue(
+    hass: HomeAssistant, choosy: MockConfigEntry, node: ScriptedNode, freezer: FrozenDateTimeFactory
+) -> None:
+    node.info["asr"][0]["models"].append(artifact("ears-big", languages=["en"]))
+    await next_poll(hass, freezer)
+    assert issue(hass) is None
+    assert choosy.options == CHOICES
+
+
+async def test_a_chosen_model_of_a_unit_that_is_gone_is_not_told_besides(
+    hass: HomeAssistant, choosy: MockConfigEntry, node: ScriptedNode, freezer: FrozenDateTimeFactory
+) -> None:
+    assert await change(hass, node, freezer, asr=None) == "unit_gone"
+
+
+async def test_the_choice_of_a_model_that_is_gone_is_taken_back_by_a_repair(
+    hass: HomeAssistant, choosy: MockConfigEntry, repairs: Repairs, freezer: FrozenDateTimeFactory
+) -> None:
+    flow_id = await repairs.open()
+    assert choosy.options == CHOICES
+    assert await repairs.submit(flow_id) == "create_entry"
+    assert choosy.options == CHOICES | {"stt": {"ears": {"end_of_turn": "unit"}}}
+    await next_poll(hass, freezer)
+    assert issue(hass) is None
+
+
+async def test_a_choice_cannot_be_taken_back_for_a_node_that_was_removed(
+    hass: HomeAssistant, choosy: MockConfigEntry, repairs: Repairs
+) -> None:
+    flow_id = await repairs.open()
+    await hass.config_entries.async_remove(choosy.entry_id)
+    assert issue(hass) is None
+    assert await repairs.submit(flow_id) == "gone"
+
+
+def test_issues_lead_to_the_page_about_them() -> None:
+    path, _, heading = LEARN_MORE.partition("/blob/main/")[2].partition("#")
+    page = (Path(__file__).parents[2] / path).read_text()
+    assert f"## {heading}" in page.lower().splitlines()

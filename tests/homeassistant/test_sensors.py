@@ -22,11 +22,12 @@ from wyoming.audio import AudioChunk
 from wyoming.intent import NotRecognized
 
 from .ids import next_poll
-from .scripted_node import Raw, ScriptedNode, engine, node_info, node_stats, reply
+from .scripted_node import Raw, ScriptedNode, artifact, engine, node_info, node_stats, reply
 from .test_stt import METADATA, Microphone
 
 CONNECTED = "binary_sensor.cellar_connectivity"
 HEARING = "sensor.cellar_speech_to_text"
+PROGRAMS = ("speech_to_text", "text_to_speech", "wake_word", "intents")
 
 
 def diagnostic_entities(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, bool]:
@@ -52,11 +53,13 @@ async def test_noisy_sensors_are_disabled_until_somebody_wants_them(
     assert diagnostic_entities(hass, loaded) == {
         "binary_sensor.cellar_connectivity": True,
         "sensor.cellar_memory": False,
+        "sensor.cellar_intents_memory": False,
         "sensor.cellar_intents_model": True,
         "sensor.cellar_intents_state": True,
         "sensor.cellar_intents_total_time": True,
         "sensor.cellar_intents_waiting_requests": False,
         "sensor.cellar_speech_to_text_computing_time": False,
+        "sensor.cellar_speech_to_text_memory": False,
         "sensor.cellar_speech_to_text_model": True,
         "sensor.cellar_speech_to_text_state": True,
         "sensor.cellar_speech_to_text_time_to_text": True,
@@ -64,11 +67,13 @@ async def test_noisy_sensors_are_disabled_until_somebody_wants_them(
         "sensor.cellar_speech_to_text_waiting_requests": False,
         "sensor.cellar_speech_to_text_waiting_time": False,
         "sensor.cellar_text_to_speech_computing_time": False,
+        "sensor.cellar_text_to_speech_memory": False,
         "sensor.cellar_text_to_speech_model": True,
         "sensor.cellar_text_to_speech_state": True,
         "sensor.cellar_text_to_speech_time_to_first_sound": True,
         "sensor.cellar_text_to_speech_total_time": True,
         "sensor.cellar_text_to_speech_waiting_requests": False,
+        "sensor.cellar_wake_word_memory": False,
         "sensor.cellar_wake_word_state": True,
         "sensor.cellar_wake_word_waiting_requests": False,
     }
@@ -154,6 +159,61 @@ async def test_what_the_node_counts_is_shown_with_its_units(
     assert hass.states.is_state("sensor.cellar_intents_state", STATE_UNKNOWN)
 
 
+@pytest.mark.parametrize(
+    ("states", "state"),
+    [
+        (("failed", "unloaded", "loading", "ready"), "ready"),
+        (("failed", "unloaded", "loading"), "loading"),
+        (("failed", "unloaded"), "unloaded"),
+        (("failed",), "failed"),
+    ],
+)
+async def test_a_program_with_several_models_shows_their_best_state_and_all_their_load(
+    hass: HomeAssistant,
+    all_enabled: None,
+    node: ScriptedNode,
+    entry: MockConfigEntry,
+    states: tuple[str, ...],
+    state: str,
+) -> None:
+    node.stats = node_stats(
+        engine("stt", "other ears", memory=10**9, waiting=9),
+        *[
+            engine("stt", "ears", model=str(n), state=each, waiting=1, memory=n * 10**6)
+            for n, each in enumerate(states, start=1)
+        ],
+        engine("tts", "mouth", memory=None),
+        engine("tts", "mouth", memory=5 * 10**6),
+        engine("wake", "sentinel", memory=None),
+        engine("intent", "mind"),
+    )
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert hass.states.is_state(f"{HEARING}_state", state)
+    assert hass.states.is_state(f"{HEARING}_waiting_requests", str(len(states)))
+    memory = {name: hass.states.get(f"sensor.cellar_{name}_memory") for name in PROGRAMS}
+    assert {name: each.state for name, each in memory.items() if each} == {
+        "speech_to_text": f"{sum(range(len(states) + 1))}.0",
+        "text_to_speech": "5.0",
+        "wake_word": STATE_UNKNOWN,
+        "intents": STATE_UNKNOWN,
+    }
+
+
+async def test_the_model_is_the_chosen_one_while_it_is_there(
+    hass: HomeAssistant, node: ScriptedNode, entry: MockConfigEntry, freezer: FrozenDateTimeFactory
+) -> None:
+    choir = artifact("choir", languages=["en"], speakers=[{"name": "Ann"}, {"name": "Bob"}])
+    node.info["tts"][0]["voices"].append(choir)
+    choice = {"tts": {"mouth": {"voice": "choir#Bob"}}}
+    hass.config_entries.async_update_entry(entry, options=choice)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert hass.states.is_state("sensor.cellar_text_to_speech_model", "choir#Bob")
+    choir["installed"] = False
+    await next_poll(hass, freezer)
+    assert hass.states.is_state("sensor.cellar_text_to_speech_model", "alba")
+
+
 async def test_a_model_that_failed_to_load_says_so_although_its_unit_is_gone(
     hass: HomeAssistant, node: ScriptedNode, loaded: MockConfigEntry, freezer: FrozenDateTimeFactory
 ) -> None:
@@ -173,6 +233,7 @@ async def test_a_model_that_failed_to_load_says_so_although_its_unit_is_gone(
         {"memory": "much", "engines": []},
         {"memory": 1, "engines": [{"unit": "stt"}]},
         {"memory": 1, "engines": 7},
+        node_stats(engine("stt", "ears", memory="much")),
         node_stats(engine("stt", "ears", state="dreaming")),
     ],
 )

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,13 +18,9 @@ from wyoming.asr import Transcript
 from wyoming.audio import AudioChunk
 from wyoming.error import Error
 
-from custom_components.wyoming_units.const import (
-    CONF_END_OF_TURN,
-    CONF_SILENCE,
-    END_OF_TURN_HOME_ASSISTANT,
-)
+from custom_components.wyoming_units.const import TURN_RULES
 
-from .scripted_node import Answer, Raw, ScriptedNode, after, artifact, hang_up, reply
+from .scripted_node import Answer, Connection, Raw, ScriptedNode, after, artifact, hang_up, reply
 
 ENTITY = "stt.cellar_speech_to_text"
 HEARD = "turn on the kitchen light"
@@ -56,6 +54,15 @@ class Microphone:
                 await rest
         finally:
             self.open = False
+
+
+def chosen(**choice: Any) -> dict[str, Any]:
+    """Return options with what was chosen for the speech-to-text of the node."""
+    return {"stt": {"ears": choice}}
+
+
+def chunk(partial: str) -> Raw:
+    return Raw("transcript-chunk", {"text": partial, "replaces": True, "partial": partial})
 
 
 @pytest.fixture
@@ -231,8 +238,9 @@ async def test_the_unit_says_what_it_can_and_how_it_likes_its_audio(
     ("options", "sensitivity"),
     [
         ({}, "default"),
-        ({CONF_SILENCE: "relaxed"}, "relaxed"),
-        ({CONF_SILENCE: "aggressive"}, "aggressive"),
+        (chosen(silence_sensitivity="relaxed"), "relaxed"),
+        (chosen(silence_sensitivity="aggressive"), "aggressive"),
+        ({"stt": {"other ears": {"silence_sensitivity": "relaxed"}}}, "default"),
     ],
 )
 async def test_the_unit_is_told_how_long_a_silence_ends_a_turn(
@@ -240,7 +248,7 @@ async def test_the_unit_is_told_how_long_a_silence_ends_a_turn(
     node: ScriptedNode,
     loaded: MockConfigEntry,
     entity: stt.SpeechToTextEntity,
-    options: dict[str, str],
+    options: dict[str, Any],
     sensitivity: str,
 ) -> None:
     hass.config_entries.async_update_entry(loaded, options=options)
@@ -248,7 +256,65 @@ async def test_the_unit_is_told_how_long_a_silence_ends_a_turn(
     await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
     transcribe = (await node.request()).received[0]
     assert transcribe.data["vad_sensitivity"] == sensitivity
-    assert "end_of_turn" not in transcribe.data["context"]
+    assert not {"end_of_turn", "turn"} & transcribe.data["context"].keys()
+
+
+async def test_the_unit_is_told_the_rules_for_the_end_of_a_turn_that_were_changed(
+    hass: HomeAssistant,
+    node: ScriptedNode,
+    loaded: MockConfigEntry,
+    entity: stt.SpeechToTextEntity,
+) -> None:
+    rules = {rule: 1.5 + number for number, rule in enumerate(TURN_RULES)}
+    hass.config_entries.async_update_entry(loaded, options=chosen(turn=rules))
+    node.answers["audio-stop"] = reply(Transcript(text=HEARD))
+    await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
+    transcribe = (await node.request()).received[0]
+    assert transcribe.data["context"]["turn"] == {
+        "silence": 1.5,
+        "punctuation": 2.5,
+        "complete": 3.5,
+        "stable": 4.5,
+        "long_silence": 5.5,
+        "maximum": 6.5,
+    }
+    assert transcribe.data["vad_sensitivity"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("model", "language", "named"),
+    [
+        ("ears-big", "nl", "ears-big"),
+        ("ears-big", "nl-BE", "ears-big"),
+        ("ears-big", "en", None),  # which it does not know
+        ("ears-gone", "en", None),
+        (None, "en", None),
+    ],
+)
+async def test_the_chosen_model_recognises_the_languages_that_it_knows(
+    hass: HomeAssistant,
+    node: ScriptedNode,
+    entry: MockConfigEntry,
+    model: str | None,
+    language: str,
+    named: str | None,
+) -> None:
+    node.info["asr"][0]["models"] += [
+        artifact("ears-big", languages=["nl", "de"]),
+        artifact("ears-small", languages=["nl", "nl-BE"]),
+        artifact("ears-gone", languages=["en"], installed=False),
+    ]
+    hass.config_entries.async_update_entry(entry, options=chosen(model=model) if model else {})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    entity = stt.async_get_speech_to_text_engine(hass, ENTITY)
+    assert isinstance(entity, stt.SpeechToTextEntity)
+    node.answers["audio-stop"] = reply(Transcript(text=HEARD))
+    metadata = replace(METADATA, language=language)
+    assert entity.check_metadata(metadata)
+    await entity.internal_async_process_audio_stream(metadata, Microphone().stream())
+    transcribe = (await node.request()).received[0]
+    assert transcribe.data["language"] == language
+    assert transcribe.data.get("name") == named
 
 
 async def test_home_assistant_ends_the_turn_where_the_user_wants_it_to(
@@ -258,7 +324,7 @@ async def test_home_assistant_ends_the_turn_where_the_user_wants_it_to(
     entity: stt.SpeechToTextEntity,
 ) -> None:
     hass.config_entries.async_update_entry(
-        loaded, options={CONF_END_OF_TURN: END_OF_TURN_HOME_ASSISTANT}
+        loaded, options=chosen(end_of_turn="home_assistant", turn={"silence": 1})
     )
     assert entity.audio_processing.requires_external_vad
     assert entity.audio_processing.prefers_noise_reduction_enabled
@@ -267,6 +333,95 @@ async def test_home_assistant_ends_the_turn_where_the_user_wants_it_to(
     transcribe = (await node.request()).received[0]
     assert transcribe.data["context"]["end_of_turn"] == "client"
     assert "vad_sensitivity" not in transcribe.data
+    assert "turn" not in transcribe.data["context"]
+
+
+@pytest.fixture
+def partials(node: ScriptedNode) -> None:
+    """The node tells what it hears while it hears it, and in the end who spoke."""
+    node.info["asr"][0]["supports_transcript_streaming"] = True
+
+    async def hear(connection: Connection, _: Any) -> None:
+        told = {1: "turn", 3: "turn off", 4: "turn on the"}
+        if partial := told.get(len(connection.all("audio-chunk"))):
+            await connection.send(chunk(partial))
+
+    node.answers["audio-start"] = reply(Raw("transcript-start", {}))
+    node.answers["audio-chunk"] = hear
+    node.answers["audio-stop"] = reply(
+        Raw("transcript-chunk", {"text": "a server that revises nothing"}),
+        Transcript(text=HEARD, context={"speaker_id": "Ann"}),
+        Raw("transcript-stop", {}),
+    )
+
+
+NEW = pytest.mark.skipif(
+    not hasattr(stt, "PartialSpeechResult"),
+    reason="Home Assistant 2026.10 knows no partial results",
+)
+
+
+@NEW
+async def test_partial_texts_are_passed_on_as_they_come(
+    partials: None, node: ScriptedNode, entity: stt.SpeechToTextEntity
+) -> None:
+    spoken = asyncio.Event()
+    microphone = Microphone(pieces=4, then=spoken.wait)
+    results = entity.internal_async_process_audio_stream_with_progress(
+        METADATA, microphone.stream()
+    )
+    async with asyncio.timeout(2), aclosing(results):
+        first = [await anext(results) for _ in range(3)]
+        spoken.set()
+        rest = [result async for result in results]
+    assert first == [stt.PartialSpeechResult(text) for text in ("turn", "turn off", "turn on the")]
+    assert rest == [stt.PartialSpeechResult(HEARD, "Ann"), UNDERSTOOD]
+    assert (await node.request()).received[0].data["context"]["partials"] is True
+
+
+@NEW
+async def test_a_turn_that_fails_after_a_partial_text_ends_with_an_error_result(
+    partials: None, node: ScriptedNode, entity: stt.SpeechToTextEntity
+) -> None:
+    node.answers["audio-stop"] = hang_up
+    results = entity.internal_async_process_audio_stream_with_progress(
+        METADATA, Microphone().stream()
+    )
+    assert [result async for result in results][-2:] == [
+        stt.PartialSpeechResult("turn off"),
+        FAILED,
+    ]
+
+
+@NEW
+async def test_a_listener_who_leaves_after_a_partial_text_frees_the_node_at_once(
+    partials: None, node: ScriptedNode, entity: stt.SpeechToTextEntity
+) -> None:
+    microphone = Microphone(then=asyncio.Event().wait)
+    results = entity.internal_async_process_audio_stream_with_progress(
+        METADATA, microphone.stream()
+    )
+    await anext(results)
+    await results.aclose()
+    async with asyncio.timeout(0.1):
+        await node.request()
+    assert not microphone.open
+
+
+async def test_the_pipeline_gets_the_final_text_alone(
+    partials: None, node: ScriptedNode, entity: stt.SpeechToTextEntity
+) -> None:
+    result = await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
+    assert result == UNDERSTOOD
+    assert await entity.async_process_audio_stream(METADATA, Microphone().stream()) == UNDERSTOOD
+
+
+async def test_partial_texts_are_not_asked_for_where_there_are_none(
+    node: ScriptedNode, entity: stt.SpeechToTextEntity
+) -> None:
+    node.answers["audio-stop"] = reply(Transcript(text=HEARD))
+    await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
+    assert "partials" not in (await node.request()).received[0].data["context"]
 
 
 async def test_of_several_programs_the_right_one_is_asked(
@@ -301,11 +456,14 @@ async def test_a_program_that_the_node_does_not_know_any_more_is_an_error_result
 
 
 async def test_logs_above_debug_never_hold_what_was_said(
-    node: ScriptedNode, entity: stt.SpeechToTextEntity, caplog: pytest.LogCaptureFixture
+    partials: None,
+    node: ScriptedNode,
+    entity: stt.SpeechToTextEntity,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    node.answers["audio-stop"] = reply(Transcript(text=HEARD))
     await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
-    assert not [r for r in caplog.records if HEARD in r.message and r.levelno > logging.DEBUG]
+    told = [r.message for r in caplog.records if r.levelno > logging.DEBUG]
+    assert not [message for message in told if HEARD in message or "turn off" in message]
 
 
 async def test_a_recording_that_is_posted_is_transcribed_too(

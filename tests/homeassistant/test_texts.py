@@ -15,7 +15,6 @@ import homeassistant.const as ha_const
 import pytest
 from homeassistant.const import Platform
 from homeassistant.helpers.entity import EntityDescription
-from homeassistant.helpers.selector import SelectSelector
 
 from custom_components.wyoming_units import client, const
 
@@ -128,7 +127,8 @@ def test_menus_of_flows() -> None:
 
 
 def test_fields_of_flows_have_a_name_and_an_explanation() -> None:
-    for flow in FLOWS:
+    # Those of the options depend on the node: test_options.py opens each form and compares.
+    for flow in ("config_flow", "repairs"):
         used = set()
         for call, _ in calls("Required", "Optional", of=flow):
             name = ast.unparse(call.args[0])
@@ -154,13 +154,22 @@ def test_errors_and_exceptions() -> None:
         raised - {"connection_lost", "no_answer", "not_understood"} | base,
         {*ENGLISH["config"]["error"]},
     )
-    errors = ("HomeAssistantError", "UpdateFailed", "ConfigEntryNotReady", "ConfigEntryError")
+    errors = (
+        *("HomeAssistantError", "ServiceValidationError", "UpdateFailed"),
+        *("ConfigEntryNotReady", "ConfigEntryError"),
+    )
     raised |= {
         key for call, _ in calls(*errors) for key in patterns(argument(call, "translation_key"))
     }
     assert_same(raised, set(ENGLISH["exceptions"]))
     for call, module in calls(*errors):
         assert argument(call, "translation_key"), (module, call.lineno)
+
+
+def returned(module: str) -> set[str]:
+    """Return the texts that functions of a module return."""
+    returns = (node for node in ast.walk(TREES[module]) if isinstance(node, ast.Return))
+    return {key for node in returns for key in patterns(node.value)}
 
 
 def test_reasons_to_abort() -> None:
@@ -174,9 +183,9 @@ def test_reasons_to_abort() -> None:
     }
     assert [*calls("_abort_if_unique_id_configured")]
     assert_same(reasons["config_flow"] | {"already_configured"}, set(ENGLISH["config"]["abort"]))
-    for node in ast.walk(TREES["repairs"]):  # fixes return their reason
-        if isinstance(node, ast.Return):
-            reasons["repairs"] |= set(patterns(node.value))
+    assert_same(reasons["options_flow"], set(ENGLISH["options"]["abort"]))
+    assert_same(returned("options_flow"), set(ENGLISH["options"]["error"]))
+    reasons["repairs"] |= returned("repairs")  # fixes return their reason
     assert_same(
         reasons["repairs"], {key for texts in flow_texts("repairs") for key in texts["abort"]}
     )
@@ -197,14 +206,12 @@ def test_issues() -> None:
 
 
 def test_selectors() -> None:
-    module = import_module(f"{PACKAGE}.options_flow")
     used = {
-        field.config["translation_key"]: set(field.config["options"])
-        for field in module.OPTIONS_SCHEMA.schema.values()
-        if isinstance(field, SelectSelector)
+        key
+        for call, _ in calls("_choice", of="options_flow")
+        for key in patterns(argument(call, "key", 0))
     }
-    assert used
-    assert {key: set(texts["options"]) for key, texts in ENGLISH["selector"].items()} == used
+    assert ENGLISH["selector"].keys() == used
 
 
 def test_entities_and_their_icons() -> None:

@@ -181,3 +181,62 @@ async def test_only_words_that_the_node_can_hear_are_offered(
         wake_word.WakeWord(id="alexa", name="alexa of the test", phrase="Alexa"),
         wake_word.WakeWord(id="okay_nabu", name="okay_nabu of the test", phrase="Okay Nabu"),
     ]
+
+
+@pytest.fixture
+async def typed(
+    hass: HomeAssistant, node: ScriptedNode, entry: MockConfigEntry
+) -> wake_word.WakeWordDetectionEntity:
+    """The entity of a program that hears any phrase, with two that were typed."""
+    node.info["wake"][0] |= {
+        "open_vocabulary": True,
+        "models": [
+            artifact("okay_nabu", languages=["en"], phrase="Okay Nabu"),
+            artifact("phonemes-en", languages=["en"]),
+        ],
+    }
+    words = {"wake_words": ["hey computer", "okay_nabu"]}
+    hass.config_entries.async_update_entry(entry, options={"wake": {"sentinel": words}})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    entity = wake_word.async_get_wake_word_detection_entity(hass, ENTITY)
+    assert entity is not None
+    return entity
+
+
+async def test_typed_phrases_are_offered_before_the_listed_words(
+    typed: wake_word.WakeWordDetectionEntity,
+) -> None:
+    assert await typed.get_supported_wake_words() == [
+        wake_word.WakeWord(id="hey computer", name="hey computer", phrase="hey computer"),
+        wake_word.WakeWord(id="okay_nabu", name="okay_nabu of the test", phrase="Okay Nabu"),
+    ]
+
+
+async def test_a_typed_phrase_is_listened_for(
+    node: ScriptedNode, typed: wake_word.WakeWordDetectionEntity
+) -> None:
+    node.answers["audio-chunk"] = after(1, reply(Detection(name="hey computer", timestamp=0)))
+    result = await typed.async_process_audio_stream(microphone(), "hey computer")
+    assert result is not None
+    assert (result.wake_word_id, result.wake_word_phrase) == ("hey computer", "hey computer")
+    assert (await node.request()).received[0].data["names"] == ["hey computer"]
+
+
+async def test_all_phrases_wake_where_none_was_chosen(
+    node: ScriptedNode, typed: wake_word.WakeWordDetectionEntity
+) -> None:
+    node.answers["audio-chunk"] = after(1, reply(OKAY_NABU))
+    assert await typed.async_process_audio_stream(microphone(), None)
+    assert (await node.request()).received[0].data["names"] == ["hey computer", "okay_nabu"]
+
+
+async def test_phrases_that_were_typed_for_a_program_that_hears_no_more_than_its_own_are_left_out(
+    hass: HomeAssistant,
+    node: ScriptedNode,
+    typed: wake_word.WakeWordDetectionEntity,
+    entry: MockConfigEntry,
+) -> None:
+    del node.info["wake"][0]["open_vocabulary"]
+    await entry.runtime_data.async_refresh()
+    words = [word.id for word in await typed.get_supported_wake_words()]
+    assert words == ["okay_nabu", "phonemes-en"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +255,19 @@ def test_words_are_not_broken_by_glides_that_voices_were_never_taught(
     assert "ʲ" in written  # else it is time to drop this rule
     assert "".join(without_links(written)) == "kɹiːˈeɪt"
     assert "".join(without_links("tʲebʲa")) == "tʲebʲa"  # after a consonant it is another sound
+
+
+def test_a_sentence_that_nobody_wants_any_more_is_given_up_in_the_middle(
+    amy: PiperSynthesizer,
+) -> None:
+    made: list[Audio] = []
+    request = SynthesisRequest(text="the light in the kitchen and " * 40)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(amy.synthesize, request, lambda piece: made.append(piece) is None)
+        (ident,) = {worker.ident or 0 for worker in pool._threads}
+        while not running.done():
+            amy.interrupt(ident)  # nothing runs yet while the phonemes are found
+        assert "terminate" in str(running.exception())
+    assert made == []
+    assert len(speak(amy, "Hello there.")) > RATE / 2
+    amy.interrupt(ident)  # harmless where nothing runs

@@ -397,3 +397,30 @@ async def test_the_memory_of_a_model_is_told() -> None:
     await lane.load()
     assert 45e6 < lane.state()["memory"] < 60e6
     await lane.close()
+
+
+async def test_an_engine_that_can_be_interrupted_is_when_its_caller_leaves() -> None:
+    class Interruptible(Engine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.may_load.set()
+            self.working, self.interrupted = threading.Event(), threading.Event()
+
+        def work(self) -> None:
+            self.working.set()
+            assert self.interrupted.wait(5)
+            raise EngineFailed("given up")
+
+        def interrupt(self, thread: int) -> None:
+            assert thread != threading.get_ident()
+            self.interrupted.set()
+
+    engine = Interruptible()
+    lane = Lane("test", engine)
+    call = asyncio.create_task(lane.call(ME, engine.work))
+    await until(engine.working)
+    call.cancel()
+    await asyncio.wait({call}, timeout=1)
+    assert call.cancelled()
+    assert (lane.state()["served"], lane.state()["failed"]) == (1, 0)
+    await lane.close()

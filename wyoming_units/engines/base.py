@@ -84,6 +84,13 @@ class Engine(Protocol):
         """Free everything; no call may follow but another `load`."""
 
 
+class Interruptible(Protocol):
+    """What an engine may be besides: one whose long calls can be ended from outside."""
+
+    def interrupt(self, thread: int) -> None:
+        """Make the call that runs in a thread (`threading.get_ident`) end soon, with whatever error."""
+
+
 # -- wake word
 
 

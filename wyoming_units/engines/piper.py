@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wyoming_units.catalog.local import LocalModel
+from wyoming_units.engines._onnxruntime import Runs
 from wyoming_units.engines._piper_voice import (
     Phonemes,
     PiperFile,
@@ -50,6 +51,7 @@ class PiperSynthesizer:
         self._model = model
         self._file = read_voice(model.path)
         self._voice: PiperVoice | None = None
+        self._runs = Runs()
 
     @cached_property
     def info(self) -> EngineInfo:
@@ -69,7 +71,7 @@ class PiperSynthesizer:
     def load(self) -> None:
         """Load the weights, and speak once; `EngineFailed` where they and the JSON do not belong together."""
         voice = phonemizer(self._file)
-        voice.session = _session(self._file)
+        voice.session = self._runs.of(_session(self._file))
         try:
             self._run(voice, babble(self._file), None, 1.0)
         except Exception as error:  # the library lets through what onnxruntime raises
@@ -81,6 +83,10 @@ class PiperSynthesizer:
     def close(self) -> None:
         """Drop the weights."""
         self._voice = None
+
+    def interrupt(self, thread: int) -> None:
+        """End the network's run in a thread."""
+        self._runs.end(thread)
 
     def voice(self, name: str | None, language: str | None) -> Model:
         """Return the one voice; `UnknownVoice` for any other."""

@@ -40,6 +40,10 @@ C = TypeVar("C", bound=Closable)
 class _Call:
     work: Callable[[], Any]
     answer: asyncio.Future[Any]
+    thread: int | None = None
+    """In which it runs."""
+    given_up: bool = False
+    """Whether nobody waits for it any more."""
 
 
 @dataclass
@@ -193,8 +197,8 @@ class Lane(Generic[E]):
     async def call(self, client: str, function: Callable[..., T], *args: Any) -> T:
         """Run one blocking call when it is the turn of `client`.
 
-        A cancelled caller whose call already runs still waits for its end: what the call uses is
-        closed next, and must not be closed under it.
+        A cancelled caller whose call already runs still waits for its end, which an engine that can be
+        interrupted brings about: what the call uses is closed next, and must not be closed under it.
         """
         loaded = self._loaded or self.load()
         if loaded.done():
@@ -207,6 +211,7 @@ class Lane(Generic[E]):
             await asyncio.wait({call.answer})
         except asyncio.CancelledError:
             if not self._queue.remove(client, call):
+                self._give_up(call)
                 await asyncio.wait({call.answer})
                 if not call.answer.cancelled():
                     call.answer.exception()  # looked at: it is nobody's any more
@@ -226,7 +231,14 @@ class Lane(Generic[E]):
             self._running += 1
             self._threads.submit(self._run, call)
 
+    def _give_up(self, call: _Call) -> None:
+        call.given_up = True
+        interrupt = getattr(self.engine, "interrupt", None)
+        if interrupt is not None and call.thread is not None:
+            interrupt(call.thread)
+
     def _run(self, call: _Call) -> None:
+        call.thread = threading.get_ident()
         try:
             result, error = call.work(), None
         except BaseException as err:  # noqa: BLE001  whoever waits gets it
@@ -240,7 +252,7 @@ class Lane(Generic[E]):
             call.answer.set_result(result)
         else:
             answers = isinstance(error, UnitError) and not isinstance(error, EngineFailed)
-            self._counts.failed += not answers
+            self._counts.failed += not (answers or call.given_up)
             call.answer.set_exception(error)
         self._serve()
         self._rest()

@@ -11,7 +11,8 @@ import pytest
 from tests.integration.recordings import data, read_wav
 from wyoming_units.engines.base import RATE, Audio
 from wyoming_units.engines.silero import SileroVoiceDetector
-from wyoming_units.speech.endpoint import Ending, VoiceFrame, end_of_turn
+from wyoming_units.speech.endpoint import Ending, EndOfTurn, TurnOptions
+from wyoming_units.speech.turn import VoiceFrame
 
 CLIP = "media/home/en/generated/turn on the Kitchen lights.wav"
 
@@ -93,10 +94,11 @@ def test_commands_in_real_time_end_half_a_second_after_the_last_speech(
     probabilities = judge(silero, audio)
     frame = silero.frame / RATE
     last = max(index for index, probability in enumerate(probabilities) if probability >= 0.35)
-    turn = end_of_turn()
+    turn = EndOfTurn(TurnOptions().rules())
     for index, probability in enumerate(probabilities):
         at = (index + 1) * frame
-        if ending := turn.update(VoiceFrame(probability=probability, duration=frame, arrived=at)):
+        _, ending = turn.update(VoiceFrame(probability=probability, duration=frame, arrived=at))
+        if ending:
             break
     assert ending is Ending.SILENCE
     assert 0.5 <= (index - last) * frame <= 0.5 + frame

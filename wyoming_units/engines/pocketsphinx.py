@@ -188,8 +188,12 @@ class _Stream:
         if words == self._words:
             return None
         self._words = words
-        whole = self._commands.grammar.automaton.is_complete(words)
-        return Partial(text=self._write(words), complete=whole)
+        automaton = self._commands.grammar.automaton
+        return Partial(
+            text=self._write(words),
+            complete=automaton.is_complete(words),
+            whole=automaton.accepts(words),
+        )
 
     def finish(self) -> Recognition:
         """Return the command that was said, empty where it was none."""

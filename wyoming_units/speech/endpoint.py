@@ -39,6 +39,8 @@ class TurnOptions:
     """Of silence after speech; Home Assistant itself waits 0.7."""
     complete: float = 0.25
     """Of silence after words that are a whole command and that nothing could follow."""
+    whole: float = 0.35
+    """Of silence after words that are a whole command, though more could follow."""
     punctuation: float = 0.3
     """Of silence after words that are written like a whole sentence."""
     finished: float = 0.2
@@ -59,7 +61,7 @@ class TurnOptions:
     def rules(self) -> tuple[Rule, ...]:
         """Return the rules; the first that wants to end the turn gives the reason."""
         return (
-            CompleteRule(self.complete),
+            CompleteRule(self.complete, self.whole),
             PunctuationRule(self.punctuation),
             FinishedRule(),
             SilenceRule(self.silence, self.hesitation),
@@ -76,11 +78,14 @@ class TurnOptions:
 
 
 SENSITIVITIES: Mapping[str, TurnOptions] = {
-    "aggressive": TurnOptions(silence=0.25, complete=0.2, punctuation=0.25, hesitation=0.8),
+    "aggressive": TurnOptions(
+        silence=0.25, complete=0.2, whole=0.25, punctuation=0.25, hesitation=0.8
+    ),
     DEFAULT_SENSITIVITY: TurnOptions(),
     "relaxed": TurnOptions(
         silence=1.25,
         complete=0.5,
+        whole=0.9,
         punctuation=0.9,
         finished=0.6,
         hesitation=2.0,
@@ -115,14 +120,20 @@ class SilenceRule:
 
 @dataclass(frozen=True)
 class CompleteRule:
-    """All has been said that can be said."""
+    """A whole command has been said."""
 
     seconds: float
+    """Where nothing could follow."""
+    open_seconds: float
+    """Where more could."""
 
     def check(self, turn: Turn) -> Ending | None:
         """End a short while after a whole command."""
-        over = turn.partial is not None and turn.partial.complete and _paused(turn, self.seconds)
-        return Ending.COMPLETE if over else None
+        said = turn.partial
+        if said is None or not (said.complete or said.whole):
+            return None
+        needed = self.seconds if said.complete else self.open_seconds
+        return Ending.COMPLETE if _paused(turn, needed) else None
 
 
 @dataclass(frozen=True)

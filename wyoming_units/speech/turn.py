@@ -58,6 +58,8 @@ class Partial:
     text: str
     complete: bool = False
     """Whether it is a whole command and nothing that the recogniser knows could follow."""
+    whole: bool = False
+    """Whether it is a whole command, though more may follow."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -162,9 +162,12 @@ def test_partial_text_grows_into_the_command_before_the_end(engine: PocketSphinx
     audio = np.concatenate([say("turn off the bedroom light"), np.zeros(RATE, np.float32)])
     stream = engine.start(RecognitionRequest(home=DEMO))
     partials = [stream.feed(audio[start : start + 1024]) for start in range(0, len(audio), 1024)]
-    texts = [text for text in partials if text]
-    assert texts[0] != texts[-1]
-    assert texts[-1] == stream.finish().text == "turn off the Bedroom Light"
+    said = [partial for partial in partials if partial is not None]
+    assert said[0].text != said[-1].text
+    assert len({partial.text for partial in said}) == len(said), "told twice"
+    assert said[-1].text == stream.finish().text == "turn off the Bedroom Light"
+    assert (said[-1].whole, said[-1].complete) == (True, False)  # "in the bedroom" may follow
+    assert not said[0].complete
     stream.close()
 
 

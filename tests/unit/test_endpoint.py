@@ -182,7 +182,20 @@ def test_a_voice_lasts_down_to_a_probability_of_35_percent(
     probability: float, lasting: bool
 ) -> None:
     frames = exact((VOICE, 30), (probability, 30), (NOISE, 800), duration=0.01)
-    assert run(frames) == (Ending.SILENCE, 110 if lasting else 80)
+    assert run(frames) == (Ending.SILENCE, 100 if lasting else 80)
+
+
+@pytest.mark.parametrize(("fading", "end"), [(5, 130), (10, 130), (11, 131), (60, 180)])
+def test_a_tenth_of_a_second_of_fading_is_silence_once_the_voice_has_gone(
+    fading: int, end: int
+) -> None:
+    frames = exact((VOICE, 80), (0.4, fading), (NOISE, 200), duration=0.01)
+    assert run(frames, silence_of(0.5)) == (Ending.SILENCE, end)
+
+
+def test_a_voice_that_becomes_sure_again_has_not_faded() -> None:
+    frames = exact((VOICE, 80), (0.4, 10), (VOICE, 1), (NOISE, 200), duration=0.01)
+    assert run(frames, silence_of(0.5)) == (Ending.SILENCE, 141)
 
 
 @pytest.mark.parametrize(("frames", "spoken"), [(44, False), (45, True)])

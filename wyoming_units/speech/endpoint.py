@@ -219,6 +219,9 @@ class VoiceThresholds:
     """A voice begins at this probability."""
     stop: float = 0.35
     """It lasts until it falls below this one."""
+    fading: float = 0.1
+    """Seconds below `start` that are taken for silence after all, once it has fallen below `stop`: a detector
+    hears a voice a little longer than it lasts."""
     least: float = 0.09
     """Seconds from which on it is speech; clicks are shorter, and neither are speech nor end a silence."""
 
@@ -233,6 +236,8 @@ class EndOfTurn:
         self._levels = Levels()
         self._position = self._spoken_until = self._voiced = 0.0
         self._quiet: Stretch | None = None
+        self._fading: Stretch | None = None
+        """All since the voice was last sure, while it is heard."""
         self._far: Stretch | None = None
         self._whole: Stretch | None = None
         self._partial: Partial | None = None
@@ -265,6 +270,10 @@ class EndOfTurn:
         if speech:
             self._spoken_until = self._position
             self._finished = None
+            sure = frame.probability >= limits.start
+            self._fading = _grown(self._fading, frame, anew=sure)
+        elif self._fading is not None:
+            self._quiet, self._fading = self._fading.last(limits.fading), None
         self._quiet = _grown(self._quiet, frame, anew=speech)
         self._far = _grown(self._far, frame, anew=speech and not self._levels.far)
         self._whole = _grown(self._whole, frame, anew=begins)

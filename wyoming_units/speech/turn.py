@@ -41,6 +41,14 @@ class Stretch:
         """Append seconds of audio that came at a moment."""
         self._points.append((self._points[-1][0] + duration, arrived))
 
+    def last(self, seconds: float) -> Stretch:
+        """Return the last seconds of it, or all where it is shorter."""
+        end = self._points[-1][0]
+        kept = [point for point in self._points if end - point[0] <= seconds + 1e-6]
+        stretch = Stretch(kept[0][1])
+        stretch._points = [(position - kept[0][0], arrived) for position, arrived in kept]
+        return stretch
+
     def lasted(self, seconds: float) -> bool:
         """Return whether at least `seconds` up to now were lived."""
         end, now = self._points[-1]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,34 +33,40 @@ def open_session(path: Path, *, threads: int = 1) -> InferenceSession:
 
 
 class Runs:
-    """The runs of sessions, by their threads: each can be ended from another thread."""
+    """Calls that run sessions, by their threads: each can be ended from another thread."""
 
     def __init__(self) -> None:
-        self._running: dict[int, RunOptions] = {}
+        self._calls: dict[int, RunOptions] = {}
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Make all that this thread runs inside one call."""
+        import onnxruntime
+
+        thread = threading.get_ident()
+        self._calls[thread] = onnxruntime.RunOptions()
+        try:
+            yield
+        finally:
+            del self._calls[thread]
 
     def of(self, session: InferenceSession) -> _Interruptible:
-        """Return what runs a session as it does itself, and can be ended."""
-        return _Interruptible(session, self._running)
+        """Return what runs a session as it does itself, until its call is ended."""
+        return _Interruptible(session, self._calls)
 
     def end(self, thread: int) -> None:
-        """Make the run of a thread raise, if there is one."""
-        if (options := self._running.get(thread)) is not None:
+        """Make the present run of a thread's call raise, or its next one."""
+        if (options := self._calls.get(thread)) is not None:
             options.terminate = True
 
 
 class _Interruptible:
-    def __init__(self, session: InferenceSession, running: dict[int, RunOptions]) -> None:
+    def __init__(self, session: InferenceSession, calls: Mapping[int, RunOptions]) -> None:
         self._session = session
-        self._running = running
+        self._calls = calls
 
     def run(self, outputs: Sequence[str] | None, inputs: Mapping[str, Any]) -> list[Any]:
         """Run the session."""
-        import onnxruntime
-
-        thread = threading.get_ident()
-        self._running[thread] = options = onnxruntime.RunOptions()
-        try:
-            results: list[Any] = self._session.run(outputs, inputs, options)
-        finally:
-            del self._running[thread]
+        options = self._calls.get(threading.get_ident())
+        results: list[Any] = self._session.run(outputs, inputs, options)
         return results

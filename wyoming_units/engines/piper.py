@@ -85,7 +85,7 @@ class PiperSynthesizer:
         self._voice = None
 
     def interrupt(self, thread: int) -> None:
-        """End the network's run in a thread."""
+        """End the synthesis in a thread, also before its network runs."""
         self._runs.end(thread)
 
     def voice(self, name: str | None, language: str | None) -> Model:
@@ -98,11 +98,12 @@ class PiperSynthesizer:
         speaker = self._file.speaker(request.speaker)
         if (voice := self._voice) is None:
             raise EngineFailed(f"the voice {self._model.name} is not loaded")
-        for sentence in phonemes(voice, self._file, request.text):
-            audio = self._run(voice, sentence, speaker, request.speed)
-            for piece in pieces(audio, self._file.rate):
-                if not emit(piece):
-                    return
+        with self._runs.call():
+            for sentence in phonemes(voice, self._file, request.text):
+                audio = self._run(voice, sentence, speaker, request.speed)
+                for piece in pieces(audio, self._file.rate):
+                    if not emit(piece):
+                        return
 
     def _run(
         self, voice: PiperVoice, sentence: Phonemes, speaker: int | None, speed: float

@@ -222,6 +222,9 @@ class VoiceThresholds:
     fading: float = 0.1
     """Seconds below `start` that are taken for silence after all, once it has fallen below `stop`: a detector
     hears a voice a little longer than it lasts."""
+    opening: float = 0.3
+    """Seconds from the start of the audio within which a voice must not have ended to count: what ends sooner is
+    the rest of a wake word, and its speaker is about to begin."""
     least: float = 0.09
     """Seconds from which on it is speech; clicks are shorter, and neither are speech nor end a silence."""
 
@@ -279,14 +282,15 @@ class EndOfTurn:
         self._whole = _grown(self._whole, frame, anew=begins)
         if self._partial is not None and self._partial.text:
             self._unchanged = _grown(self._unchanged, frame)
+        spoken = self._spoken_until >= limits.opening - 1e-6
         return Turn(
-            spoken=self._spoken_until > 0,
+            spoken=spoken,
             speaking=speaking,
             quiet=self._quiet,
             far=self._far,
             whole=self._whole,
             position=self._position,
-            spoken_until=self._spoken_until,
+            spoken_until=self._spoken_until if spoken else 0.0,
             partial=self._partial,
             unchanged=self._unchanged,
             finished=self._finished,

@@ -101,4 +101,4 @@ def test_commands_in_real_time_end_half_a_second_after_the_last_speech(
         if ending:
             break
     assert ending is Ending.SILENCE
-    assert 0.5 <= (index - last) * frame <= 0.5 + frame
+    assert 0.4 <= (index - last) * frame <= 0.5 + frame  # up to 0.1 s of fading is silence

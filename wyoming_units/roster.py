@@ -80,7 +80,7 @@ def _found(
     """Yield what is here of a kind: the models, and then the engine that needs none."""
     first = True
     for name, row in ENGINES.items():
-        if row.kind != kind or row.missing or not row.takes_model:
+        if row.kind != kind or row.missing:
             continue
         if kind == "speaker" and not config.speakers.is_dir():
             continue

@@ -16,6 +16,7 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("faster_whisper")
 
 from tests.integration.recordings import data, read_wav
+from wyoming_units.catalog.local import LocalModel
 from wyoming_units.engines.base import RATE, Audio
 from wyoming_units.engines.silero_onnx import SileroOnnxVoiceDetector
 from wyoming_units.errors import EngineFailed
@@ -29,6 +30,10 @@ def silero() -> Iterator[SileroOnnxVoiceDetector]:
     engine.load()
     yield engine
     engine.close()
+
+
+def local(path: Path) -> LocalModel:
+    return LocalModel(name="silero", path=path)
 
 
 def judge(engine: SileroOnnxVoiceDetector, audio: Audio, step: int = 1024) -> list[float]:
@@ -110,7 +115,7 @@ def test_a_stream_outlives_its_engine() -> None:
 
 
 def test_silero_own_file_is_taken(silero: SileroOnnxVoiceDetector) -> None:
-    engine = SileroOnnxVoiceDetector(model=data("vad-silero/silero_vad.onnx"))
+    engine = SileroOnnxVoiceDetector(model=local(data("vad-silero/silero_vad.onnx")))
     engine.load()
     audio = np.concatenate([read_wav(data(CLIP)), np.zeros(RATE, np.float32)])
     mine, theirs = np.array(judge(silero, audio)), np.array(judge(engine, audio))
@@ -124,7 +129,7 @@ def test_missing_broken_and_other_files_are_errors(tmp_path: Path) -> None:
     broken.write_bytes(b"\x08\x07nonsense")
     for path in (missing, broken):
         with pytest.raises(EngineFailed, match=path.name):
-            SileroOnnxVoiceDetector(model=path).load()
+            SileroOnnxVoiceDetector(model=local(path)).load()
 
 
 def test_a_network_of_another_shape_is_named(tmp_path: Path) -> None:
@@ -141,7 +146,7 @@ def test_a_network_of_another_shape_is_named(tmp_path: Path) -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, str(other))
     with pytest.raises(EngineFailed, match="it takes sound"):
-        SileroOnnxVoiceDetector(model=other).load()
+        SileroOnnxVoiceDetector(model=local(other)).load()
 
 
 def test_neither_whisper_is_imported_nor_telemetry_on() -> None:

@@ -177,3 +177,15 @@ def test_a_word_whose_file_is_broken_and_a_name_of_another_file_keep_nothing_fro
     assert [place.engine for place in wake] == ["microwakeword"]  # nothing for openWakeWord
     assert wake[0].options["words"] == {"alexa": WakeSettings(threshold=0.8)}
     assert "okay_nabu" in {model.name for model in wake[0].create().info.models}
+
+
+def test_an_installed_voice_detector_is_taken_instead_of_the_one_that_comes_with_a_library(
+    config: Any, tmp_path: Path
+) -> None:
+    def vad() -> list[Any]:
+        return [place.options.get("model") for place in places(config()) if place.kind == "vad"]
+
+    assert vad() == [None]
+    install(tmp_path, "silero-vad", "vad", "silero-onnx")
+    (model,) = vad()
+    assert model.name == "silero-vad"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wyoming_units.catalog.local import LocalModel
 from wyoming_units.engines._onnxruntime import open_session
 from wyoming_units.engines.base import RATE, Attribution, Audio, EngineInfo, Model
 from wyoming_units.errors import EngineFailed
@@ -36,9 +37,9 @@ class SileroOnnxVoiceDetector:
     frame = _FRAME
     thresholds = VoiceThresholds(stop=0.3)  # where it agrees best with Silero's own weights
 
-    def __init__(self, *, model: Path | None = None) -> None:
-        """Take a network's file, the one inside faster-whisper when None; it is read by `load`."""
-        self._path = model or _asset()
+    def __init__(self, *, model: LocalModel | None = None) -> None:
+        """Take a network, the one inside faster-whisper when None; it is read by `load`."""
+        self._path = model.path if model else _asset()
         self._network: _Network | None = None
 
     @cached_property

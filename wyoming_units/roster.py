@@ -33,6 +33,8 @@ class Place:
     """Path, time of change in ns and size of each file that it reads: a change makes it another place."""
     loads: bool = True
     """Whether it loads when the node starts, else with its first request."""
+    named: bool = False
+    """Whether the settings name this engine: a node does not start without it."""
 
     @property
     def key(self) -> str:
@@ -53,8 +55,7 @@ def places(config: NodeConfig) -> list[Place]:
         config.models, lambda name: name in ENGINES and not ENGINES[name].missing
     )
     find = partial(_found, config, installed)
-    named = list(dict.fromkeys(config.units))
-    chosen = [place for entry in named for place in _named(config, entry, find)]
+    chosen = [place for entry in config.units for place in _named(config, entry, find)]
     kinds = {place.kind for place in chosen}
     if not kinds.intersection(UNITS):
         chosen += [place for kind in UNITS for place in find(kind)]
@@ -68,7 +69,7 @@ def places(config: NodeConfig) -> list[Place]:
         replace(place, options={**config.engines.get(place.engine, {}), **place.options})
         for place in chosen
     ]
-    return list(_with_words(config, configured))
+    return list({place.key: place for place in _with_words(config, configured)}.values())
 
 
 _Find = Callable[[str], Iterable[Place]]
@@ -114,11 +115,12 @@ def _named(config: NodeConfig, entry: str, find: _Find) -> Iterator[Place]:
     if model and not row.takes_model:
         raise BadRequest(f"engine {name} takes no model, so not {model!r}")
     if model:
-        yield _with_model(config, name, resolve(model, name, config.models))
+        local = resolve(model, name, config.models)
+        yield replace(_with_model(config, name, local), named=True)
     elif row.takes_model:
-        yield from _all_models(name, kind, find)
+        yield from (replace(place, named=True) for place in _all_models(name, kind, find))
     else:
-        yield Place(kind=kind, engine=name)
+        yield Place(kind=kind, engine=name, named=True)
 
 
 def _all_models(name: str, kind: str, find: _Find) -> Iterator[Place]:

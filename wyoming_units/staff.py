@@ -46,7 +46,7 @@ class Staff:
     async def hire(self) -> None:
         """Construct every engine; `BadRequest`, `Unsupported`, `UnknownModel`, `EngineFailed` for bad settings."""
         wanted = await asyncio.to_thread(places, self._config)
-        made = await asyncio.to_thread(self._make, wanted, strict=bool(self._config.units))
+        made = await asyncio.to_thread(self._make, wanted, strict=True)
         self._seat(wanted, made)
         self._check_checks()
 
@@ -114,13 +114,13 @@ class Staff:
         self._changed()
 
     def _make(self, wanted: Sequence[Place], *, strict: bool) -> dict[str, Lane[Any]]:
-        """Construct engines, each in a lane; what cannot be is logged, or where `strict` raised."""
+        """Construct engines, each in a lane; what cannot be is logged, or where `strict` and named raised."""
         made: dict[str, Lane[Any]] = {}
         for place in wanted:
             try:
                 made[place.key] = self._lane(place.kind, place.create())
             except UnitError as error:
-                if strict:
+                if strict and place.named:
                     raise
                 self._refused.add(place.key)
                 _LOGGER.error("engine %s is left out: %s", place.engine, error)

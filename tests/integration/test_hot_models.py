@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from wyoming_units.errors import BadRequest
+from wyoming_units.config import load_config
+from wyoming_units.errors import BadRequest, EngineFailed
 from wyoming_units.node import Node
 
 from .conftest import running
@@ -117,3 +119,51 @@ async def test_a_model_that_the_settings_name_and_that_is_not_here_keeps_a_node_
     with pytest.raises(BadRequest, match="no tts engine"):
         async with running(tmp_path, units=["tts=whistle"]):
             pass
+
+
+async def test_a_model_that_would_end_the_process_ends_nothing(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("sherpa_onnx")
+    pytest.importorskip("onnx")
+    from .models_sherpa import streaming_ctc
+
+    model = streaming_ctc(tmp_path / "models" / "liar", without="T")  # the library then exits
+    receipt(model, name="liar", kind="stt", engine="sherpa-streaming")
+    config = load_config(
+        data_dir=tmp_path, host="127.0.0.1", port=0, advertise=[], units=["tts=espeak", "stt"]
+    )
+    async with Node(config) as node:
+        with pytest.raises(EngineFailed, match="liar"):
+            await node.loaded()
+        assert "audio-chunk" in await said(node, "en-us")
+        async with raw(node.port) as peer:
+            await peer.event("describe")
+            info = await peer.frame() or {}
+            assert [program["name"] for program in info["asr"]] == ["pocketsphinx"]
+            await peer.event("transcribe", {"name": "liar"})
+            assert (await peer.frame() or {})["code"] == "unknown-model"
+
+
+def receipt(folder: Path, *, name: str, kind: str, engine: str) -> None:
+    """Write what a pull would have written."""
+    files = [
+        {"name": path.name, "size": path.stat().st_size, "sha256": "0" * 64}
+        for path in sorted(folder.iterdir())
+    ]
+    about = {
+        "name": name,
+        "kind": kind,
+        "target": "cpu",
+        "engines": [engine],
+        "options": {},
+        "languages": ["en"],
+        "description": name,
+        "author": "somebody",
+        "upstream": "https://example.org",
+        "license": "MIT",
+        "source": {"url": "https://example.org/model.bin"},
+        "files": files,
+        "pulled": "2026-11-20T00:00:00Z",
+    }
+    (folder / "receipt.json").write_text(json.dumps(about))

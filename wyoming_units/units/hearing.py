@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Coroutine
 from dataclasses import replace
 from time import perf_counter
-from typing import Protocol
+from typing import Any, Protocol
 
 from wyoming_units.engines.base import (
     Audio,
@@ -140,11 +141,12 @@ class Offline:
         """Give up the trial."""
         self._trial.drop()
 
-    async def _decode(self) -> Recognition:
+    def _decode(self) -> Coroutine[Any, Any, Recognition]:
+        """Take the audio at once, for more of it comes while the engine works."""
         samples = self._listener.since(self._cursor)
         self._tried = self._listener.length
         wanted = replace(self._wanted, before=_joined(*self._said))
-        return await self._lane.call(self._client, self._recognize, samples, wanted)
+        return self._lane.call(self._client, self._recognize, samples, wanted)
 
     def _recognize(self, samples: Audio, wanted: RecognitionRequest) -> Recognition:
         began = perf_counter()

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from wyoming_units.engines.base import Engine
-from wyoming_units.errors import Busy, Cancelled, EngineFailed, Loading, UnitError
+from wyoming_units.errors import Busy, EngineFailed, Loading, UnitError
 from wyoming_units.observe.process import resident_memory
 from wyoming_units.units.queue import FairQueue
 
@@ -240,9 +240,7 @@ class Lane(Generic[E]):
     def _run(self, call: _Call) -> None:
         call.thread = threading.get_ident()
         try:
-            if call.given_up:
-                raise Cancelled("nobody waits any more")
-            result, error = call.work(), None
+            result, error = None if call.given_up else call.work(), None
         except BaseException as err:  # noqa: BLE001  whoever waits gets it
             result, error = None, err
         self._loop.call_soon_threadsafe(self._finish, call, result, error)

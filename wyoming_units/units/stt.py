@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -226,8 +226,17 @@ class _Utterance:
         self._ending: Ending | None = None
         self._told = ""
         self._started = False
-        self._turn = _trial(helpers.turn, wanted.options.finished, self._judge)
-        self._speaker = _trial(helpers.speaker, wanted.options.draft, self._identify)
+        client, options = request.client, wanted.options
+        self._turn = _trial(
+            client,
+            helpers.turn,
+            options.finished,
+            lambda: listener.since()[-int(_JUDGED * RATE) :],
+            lambda engine: engine.finished,
+        )
+        self._speaker = _trial(
+            client, helpers.speaker, options.draft, listener.since, lambda engine: engine.identify
+        )
 
     async def take_audio(self, timings: Timings) -> None:
         """Take audio until the turn is over."""
@@ -321,13 +330,6 @@ class _Utterance:
         self._told = text
         await self._request.send(Event(type="transcript-chunk", data=data))
 
-    async def _judge(self, lane: Lane[TurnDetector]) -> float | None:
-        samples = self._listener.since()[-int(_JUDGED * RATE) :]
-        return await lane.call(self._request.client, lane.engine.finished, samples)
-
-    async def _identify(self, lane: Lane[SpeakerIdentifier]) -> str | None:
-        return await lane.call(self._request.client, lane.engine.identify, self._listener.since())
-
     def close(self) -> None:
         """Give up what is still being computed."""
         self._hearing.close()
@@ -342,21 +344,25 @@ def _working(lane: Lane[E] | None) -> Lane[E] | None:
 
 
 def _trial(
-    lane: Lane[E] | None, after: float, compute: Callable[[Lane[E]], Coroutine[Any, Any, T | None]]
+    client: str,
+    lane: Lane[E] | None,
+    after: float,
+    take: Callable[[], Audio],
+    ask: Callable[[E], Callable[[Audio], T | None]],
 ) -> Trial[T | None] | None:
     """Return a trial of a helper, whose failure costs nothing but its help; None where it is missing."""
     working = _working(lane)
     if working is None:
         return None
 
-    async def safely() -> T | None:
+    async def safely(samples: Audio) -> T | None:
         try:
-            return await compute(working)
+            return await working.call(client, ask(working.engine), samples)
         except UnitError as error:
             _LOGGER.warning("%s did not help: %s", working.name, error)
             return None
 
-    return Trial(after, safely)
+    return Trial(after, lambda: safely(take()))
 
 
 async def _hear(

@@ -15,7 +15,7 @@ class Trial(Generic[T]):
     """Computes something of what was said up to a silence; at most one computation counts at a time."""
 
     def __init__(self, after: float, compute: Callable[[], Coroutine[Any, Any, T]]) -> None:
-        """Begin `compute` after so many seconds of silence."""
+        """Begin `compute` after so many seconds of silence; called, it takes the audio that there is."""
         self._after = after
         self._compute = compute
         self._task: asyncio.Task[T] | None = None

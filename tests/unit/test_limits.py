@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from wyoming_units.units.read import MOST_TEXT
 from wyoming_units.units.listener import MOST_SECONDS
+from wyoming_units.units.read import MOST_TEXT
 from wyoming_units.wire import connection
 from wyoming_units.wire.client import Client
 from wyoming_units.wire.limits import IMAGE_EVENTS, Limits

@@ -39,7 +39,15 @@ CONF_WORDS: Final = "wake_words"
 """Phrases for a program that hears any."""
 CONF_TURN: Final = "turn"
 """Seconds of single rules for the end of a turn, where the unit decides."""
-TURN_RULES: Final = ("silence", "punctuation", "complete", "stable", "long_silence", "maximum")
+TURN_RULES: Final = (
+    "silence",
+    "punctuation",
+    "complete",
+    "whole",
+    "stable",
+    "long_silence",
+    "maximum",
+)
 CONF_END_OF_TURN: Final = "end_of_turn"
 """Who decides that a speaker has finished."""
 END_OF_TURN_UNIT: Final = "unit"

@@ -274,9 +274,10 @@ async def test_the_unit_is_told_the_rules_for_the_end_of_a_turn_that_were_change
         "silence": 1.5,
         "punctuation": 2.5,
         "complete": 3.5,
-        "stable": 4.5,
-        "long_silence": 5.5,
-        "maximum": 6.5,
+        "whole": 4.5,
+        "stable": 5.5,
+        "long_silence": 6.5,
+        "maximum": 7.5,
     }
     assert transcribe.data["vad_sensitivity"] == "default"
 

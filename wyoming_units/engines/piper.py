@@ -149,10 +149,8 @@ def _session(file: PiperFile) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = min(_THREADS, os.cpu_count() or 1)
-    # With an arena, the memory of the longest sentence so far would be kept: 230 MB for 8 s of speech.
-    options.enable_cpu_mem_arena = False
-    # Threads that wait by spinning take a third more CPU, from those who hear and from other voices.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads that spin between two runs take a third more CPU, from those who hear and from other voices.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
         return onnxruntime.InferenceSession(
             str(file.path), options, providers=["CPUExecutionProvider"]

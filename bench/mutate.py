@@ -49,12 +49,12 @@ TESTS = {
     "wire/discovery.py": [f"{UNIT}discovery.py", f"{INTEGRATION}discovery.py"],
     "speech/automaton.py": GRAMMAR,
     "speech/dates.py": [f"{UNIT}readings.py"],
-    "speech/endpoint.py": [f"{UNIT}endpoint.py"],
+    "speech/endpoint.py": [f"{UNIT}{name}.py" for name in ("endpoint", "turn_rules")],
     "speech/fades.py": [f"{UNIT}fades.py"],
     "speech/grammar.py": GRAMMAR,
     "speech/hallucination.py": [f"{UNIT}hallucination.py"],
     "speech/home.py": [f"{UNIT}home.py"],
-    "speech/level.py": [f"{UNIT}endpoint.py"],
+    "speech/level.py": [f"{UNIT}levels.py", f"{UNIT}turn_rules.py"],
     "speech/likeness.py": [f"{UNIT}likeness.py"],
     "speech/measures.py": [f"{UNIT}speakable.py", f"{UNIT}readings.py"],
     "speech/mel.py": [f"{INTEGRATION}smart_turn.py"],
@@ -66,7 +66,7 @@ TESTS = {
     "speech/speaking.py": [f"{INTEGRATION}speaking.py"],
     "speech/ssml.py": [f"{UNIT}ssml.py"],
     "speech/trigger.py": [f"{UNIT}trigger.py"],
-    "speech/turn.py": [f"{UNIT}endpoint.py"],
+    "speech/turn.py": [f"{UNIT}endpoint.py", f"{UNIT}turn_rules.py"],
     "speech/vocabulary.py": [f"{INTEGRATION}faster_whisper.py"],
 }
 """The tests that answer for a module, fast ones first; of a folder where the module has none of its own."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.receipts import write_receipt
 from wyoming_units.config import load_config
 from wyoming_units.errors import BadRequest, EngineFailed
 from wyoming_units.node import Node
@@ -129,7 +129,7 @@ async def test_a_model_that_would_end_the_process_ends_nothing(
     from .models_sherpa import streaming_ctc
 
     model = streaming_ctc(tmp_path / "models" / "liar", without="T")  # the library then exits
-    receipt(model, name="liar", kind="stt", engine="sherpa-streaming")
+    write_receipt(model, kind="stt", engine="sherpa-streaming")
     config = load_config(
         data_dir=tmp_path, host="127.0.0.1", port=0, advertise=[], units=["tts=espeak", "stt"]
     )
@@ -143,27 +143,3 @@ async def test_a_model_that_would_end_the_process_ends_nothing(
             assert [program["name"] for program in info["asr"]] == ["pocketsphinx"]
             await peer.event("transcribe", {"name": "liar"})
             assert (await peer.frame() or {})["code"] == "unknown-model"
-
-
-def receipt(folder: Path, *, name: str, kind: str, engine: str) -> None:
-    """Write what a pull would have written."""
-    files = [
-        {"name": path.name, "size": path.stat().st_size, "sha256": "0" * 64}
-        for path in sorted(folder.iterdir())
-    ]
-    about = {
-        "name": name,
-        "kind": kind,
-        "target": "cpu",
-        "engines": [engine],
-        "options": {},
-        "languages": ["en"],
-        "description": name,
-        "author": "somebody",
-        "upstream": "https://example.org",
-        "license": "MIT",
-        "source": {"url": "https://example.org/model.bin"},
-        "files": files,
-        "pulled": "2026-11-20T00:00:00Z",
-    }
-    (folder / "receipt.json").write_text(json.dumps(about))

@@ -1,76 +1,31 @@
-"""End of turn on virtual time: frames with the moment at which they arrived."""
+"""End of turn on virtual time: what is speech, what is silence, and what of it was lived."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
-from pathlib import Path
-from typing import Any
-
-import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
-from numpy.typing import NDArray
 
 from wyoming_units.speech.endpoint import (
-    SENSITIVITIES,
     Ending,
     EndOfTurn,
     NoSpeechRule,
-    SilenceRule,
-    TurnOptions,
 )
-from wyoming_units.speech.level import Levels, level
-from wyoming_units.speech.turn import Partial, Stretch, VoiceFrame
+from wyoming_units.speech.turn import Stretch, VoiceFrame
 
-FRAME = 0.032
-VOICE, NOISE, CLICK = 0.95, 0.03, 0.8
-
-
-def end_of_turn(sensitivity: str = "default") -> EndOfTurn:
-    return EndOfTurn(SENSITIVITIES[sensitivity].rules())
-
-
-def silence_of(seconds: float) -> EndOfTurn:
-    """Return a turn that only a silence can end."""
-    return EndOfTurn([SilenceRule(seconds, hesitation=9)])
-
-
-def probabilities(*stretches: tuple[float, float]) -> list[float]:
-    """Return a probability per frame for stretches of (probability, seconds)."""
-    return [value for value, seconds in stretches for _ in range(round(seconds / FRAME))]
-
-
-def live(values: Iterable[float], start: float = 100.0) -> Iterator[VoiceFrame]:
-    """Yield frames that arrive as they are spoken."""
-    for index, value in enumerate(values, 1):
-        yield VoiceFrame(probability=value, duration=FRAME, arrived=start + index * FRAME)
-
-
-def burst(values: Iterable[float], start: float = 100.0) -> Iterator[VoiceFrame]:
-    """Yield frames that arrive all at once, as those of a file do."""
-    for value in values:
-        yield VoiceFrame(probability=value, duration=FRAME, arrived=start)
-
-
-def run(frames: Iterable[VoiceFrame], turn: EndOfTurn | None = None) -> tuple[Ending, int] | None:
-    """Return how the turn ended and after how many frames, None if it did not."""
-    turn = turn or end_of_turn()
-    for count, frame in enumerate(frames, 1):
-        _, ending = turn.update(frame)
-        if ending:
-            return ending, count
-    return None
-
-
-def ended_at(frames: Iterable[VoiceFrame], turn: EndOfTurn | None = None) -> float:
-    """Return the seconds of audio after which the turn ended by silence."""
-    result = run(frames, turn)
-    assert result is not None
-    ending, count = result
-    assert ending is Ending.SILENCE
-    return count * FRAME
+from .turns import (
+    CLICK,
+    FRAME,
+    NOISE,
+    VOICE,
+    burst,
+    end_of_turn,
+    ended_at,
+    exact,
+    live,
+    probabilities,
+    run,
+    silence_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -146,13 +101,6 @@ def test_the_turn_does_not_end_while_a_voice_begins_again() -> None:
     turn = silence_of(0.5)
     values = probabilities((VOICE, 1), (NOISE, 0.48)) + [VOICE] * 3 + probabilities((NOISE, 1))
     assert ended_at(live(values), turn) > 1.9
-
-
-def exact(*stretches: tuple[float, int], duration: float, pace: float = 1) -> Iterator[VoiceFrame]:
-    """Yield stretches of (probability, frames) in frames of a duration, sent `pace` times as fast as spoken."""
-    values = [value for value, frames in stretches for _ in range(frames)]
-    for index, value in enumerate(values, 1):
-        yield VoiceFrame(probability=value, duration=duration, arrived=index * duration / pace)
 
 
 @pytest.mark.parametrize(
@@ -333,220 +281,3 @@ def test_quiet_that_was_not_lived_has_not_lasted() -> None:
     for frame in burst([NOISE] * 100, start=5):
         quiet.add(frame.duration, frame.arrived)
     assert not quiet.lasted(0.1)
-
-
-# -- rules that know what was said, in hundredths of a second
-
-SPEECH = 100
-"""Frames of 10 ms in which somebody speaks, before anything else."""
-
-
-def told(
-    partial: Partial | None,
-    *,
-    options: TurnOptions | None = None,
-    after: Sequence[tuple[float, int]] = ((NOISE, 400),),
-    finished: float | None = None,
-) -> tuple[Ending, int] | None:
-    """Return how a turn ends, and how many hundredths of a second after speech of one second."""
-    turn = EndOfTurn((options or TurnOptions()).rules())
-    turn.understood(partial)
-    for index, frame in enumerate(exact((VOICE, SPEECH), *after, duration=0.01), 1):
-        if finished is not None and index == SPEECH + 21:
-            turn.judged(finished)
-        _, ending = turn.update(frame)
-        if ending:
-            return ending, index - SPEECH
-    return None
-
-
-@pytest.mark.parametrize(
-    ("partial", "expected"),
-    [
-        (None, (Ending.SILENCE, 50)),
-        (Partial(text="turn on the"), (Ending.SILENCE, 50)),
-        (Partial(text="turn on the light", complete=True), (Ending.COMPLETE, 25)),
-        (Partial(text="what's the weather", whole=True), (Ending.COMPLETE, 35)),
-        (Partial(text="next", complete=True, whole=True), (Ending.COMPLETE, 25)),
-        (Partial(text="Turn on the light."), (Ending.PUNCTUATION, 30)),
-        (Partial(text="Is it on?"), (Ending.PUNCTUATION, 30)),
-        (Partial(text="开灯。"), (Ending.PUNCTUATION, 30)),
-        (Partial(text='He said "stop."'), (Ending.PUNCTUATION, 30)),
-        (Partial(text="Turn on..."), (Ending.SILENCE, 50)),
-        (Partial(text="Turn on…"), (Ending.SILENCE, 50)),
-        (Partial(text="Turn on,"), (Ending.SILENCE, 50)),
-        (Partial(text=""), (Ending.SILENCE, 50)),
-    ],
-)
-def test_what_was_understood_shortens_the_silence(
-    partial: Partial | None, expected: tuple[Ending, int]
-) -> None:
-    assert told(partial) == expected
-
-
-def test_a_command_that_turns_out_to_go_on_is_not_cut_off() -> None:
-    turn = end_of_turn()
-    turn.understood(Partial(text="turn on the light", complete=True))
-    frames = list(exact((VOICE, 100), (NOISE, 20), duration=0.01))
-    assert run(frames, turn) is None
-    turn.understood(Partial(text="turn on the light in the"))
-    later = [
-        VoiceFrame(probability=NOISE, duration=0.01, arrived=1.2 + index / 100)
-        for index in range(1, 60)
-    ]
-    assert run(later, turn) == (Ending.SILENCE, 30)
-
-
-@pytest.mark.parametrize(
-    ("finished", "expected"),
-    [(0.5, (Ending.FINISHED, 21)), (0.49, (Ending.SILENCE, 125)), (None, (Ending.SILENCE, 50))],
-)
-def test_a_turn_detection_model_ends_a_turn_or_makes_it_longer(
-    finished: float | None, expected: tuple[Ending, int]
-) -> None:
-    assert told(None, finished=finished) == expected
-
-
-def test_a_judgement_counts_only_for_the_silence_that_it_was_made_in() -> None:
-    turn = EndOfTurn(TurnOptions().rules())
-    frames = exact((VOICE, 100), (NOISE, 30), (VOICE, 20), (NOISE, 200), duration=0.01)
-    for index, frame in enumerate(frames, 1):
-        if index == 125:
-            turn.judged(0.1)
-        _, ending = turn.update(frame)
-        if ending:
-            assert (ending, index) == (Ending.SILENCE, 200)
-            return
-    raise AssertionError
-
-
-def test_a_text_that_stays_the_same_while_a_voice_goes_on_ends_the_turn() -> None:
-    assert told(Partial(text="pause"), after=[(VOICE, 400)]) == (Ending.STABLE, 50)
-    assert told(None, after=[(VOICE, 400)]) is None
-    assert told(Partial(text=""), after=[(VOICE, 400)]) is None
-
-
-def test_a_text_that_grows_does_not_end_the_turn() -> None:
-    turn = end_of_turn()
-    for index, frame in enumerate(exact((VOICE, 600), duration=0.01)):
-        turn.understood(Partial(text="on and " * (index // 140)))
-        assert turn.update(frame)[1] is None
-
-
-def test_a_turn_has_a_longest_length() -> None:
-    options = TurnOptions(maximum=2)
-    assert told(None, options=options, after=[(VOICE, 400)]) == (Ending.MAXIMUM, 109)
-    assert run(exact((VOICE, 2890), (NOISE, 20), (VOICE, 200), duration=0.01)) == (
-        Ending.MAXIMUM,
-        3009,
-    )
-
-
-def loud(*stretches: tuple[float, float, int]) -> Iterator[VoiceFrame]:
-    """Yield stretches of (probability, level in dB, frames of 10 ms)."""
-    parts = ((value, decibels) for value, decibels, frames in stretches for _ in range(frames))
-    for index, (value, decibels) in enumerate(parts, 1):
-        yield VoiceFrame(probability=value, duration=0.01, arrived=index / 100, level=decibels)
-
-
-def test_a_distant_voice_does_not_keep_the_turn_open() -> None:
-    """A television is heard on and on, 20 dB below who speaks to the satellite."""
-    result = run(loud((NOISE, -60, 50), (VOICE, -25, 150), (VOICE, -45, 800)))
-    assert result is not None
-    ending, count = result
-    assert ending is Ending.LONG_SILENCE
-    assert 280 <= count <= 300  # levels are smoothed over a tenth of a second
-
-
-@pytest.mark.parametrize(
-    "decibels",
-    [-25, -35],  # as loud as before, and 10 dB lower
-)
-def test_a_speaker_who_goes_on_keeps_the_turn_open(decibels: float) -> None:
-    assert run(loud((NOISE, -60, 50), (VOICE, -25, 150), (VOICE, decibels, 800))) is None
-
-
-def test_levels_tell_nothing_where_the_noise_is_loud() -> None:
-    assert run(loud((NOISE, -35, 50), (VOICE, -25, 150), (VOICE, -36, 800))) is None
-
-
-def test_the_noise_is_measured_without_calibration() -> None:
-    levels = Levels()
-    for _ in range(100):
-        levels.add(-50, 0.01, speech=False)
-    assert levels.floor == pytest.approx(-50)
-    for _ in range(100):
-        levels.add(-20, 0.01, speech=True)
-    assert levels.floor == pytest.approx(-47)  # 3 dB a second upwards
-    assert levels.speaker == pytest.approx(-20, abs=3)
-    for _ in range(50):
-        levels.add(-65, 0.01, speech=False)
-    assert levels.floor == pytest.approx(-65, abs=1)
-
-
-@pytest.mark.parametrize(
-    ("samples", "expected"),
-    [(np.ones(100), 0), (np.full(100, 0.1), -20), (np.zeros(100), -90), (np.zeros(0), -90)],
-)
-def test_levels_are_in_decibels_of_full_scale(samples: NDArray[Any], expected: float) -> None:
-    assert level(samples.astype(np.float32)) == pytest.approx(expected, abs=0.01)
-
-
-def test_the_documented_defaults_are_those_in_force() -> None:
-    """The table of docs/node.md names every option with its value for each sensitivity."""
-    page = (Path(__file__).parents[2] / "docs" / "node.md").read_text("utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", page, re.MULTILINE)
-    documented = {name: tuple(map(float, values)) for name, *values in rows}
-    assert documented == {
-        option.name: tuple(
-            getattr(SENSITIVITIES[name], option.name)
-            for name in ("default", "relaxed", "aggressive")
-        )
-        for option in fields(TurnOptions)
-    }
-
-
-def heard(*stretches: tuple[float, float, bool]) -> Levels:
-    """Return the levels after stretches of (level in dB, seconds, whether it is speech)."""
-    levels = Levels()
-    for decibels, seconds, speech in stretches:
-        for _ in range(round(seconds * 1000)):
-            levels.add(decibels, 0.001, speech=speech)
-    return levels
-
-
-@pytest.mark.parametrize(("decibels", "far"), [(-34.9, False), (-35.1, True)])
-def test_far_is_15_decibels_below_the_speaker(decibels: float, far: bool) -> None:
-    assert heard((-60, 1, False), (-20, 3, True), (decibels, 2, False)).far is far
-
-
-@pytest.mark.parametrize(("decibels", "far"), [(-21.1, True), (-20.9, False)])
-def test_what_is_less_than_6_decibels_above_the_noise_is_far_too(
-    decibels: float, far: bool
-) -> None:
-    """In a loud room, where the noise is at -27 in the end: it rises by 3 dB in a second at most."""
-    before = ((-33.0, 1.0, False), (-10.0, 1.0, True), (-30.0, 1.0, False))
-    assert heard(*before, (decibels, 1, False)).far is far
-
-
-@pytest.mark.parametrize(("decibels", "far"), [(-31.9, False), (-32.1, True)])
-def test_levels_count_from_a_contrast_of_12_decibels_on(decibels: float, far: bool) -> None:
-    levels = heard((decibels - 9, 1, False), (-20, 3, True), (decibels, 1, False))
-    assert levels.floor == pytest.approx(decibels, abs=0.01)
-    assert levels.far is far
-
-
-def test_levels_are_smoothed_over_a_tenth_of_a_second() -> None:
-    levels = heard((-60, 1, False))
-    levels.add(-20, 0.05, speech=False)
-    assert levels._now == pytest.approx(-40)
-    levels.add(-20, 0.1, speech=False)
-    assert levels._now == pytest.approx(-20)
-
-
-def test_the_speaker_is_followed_up_in_a_fifth_of_a_second_and_down_in_five() -> None:
-    levels = heard((-30, 1, True))
-    levels.add(-20, 0.1, speech=True)
-    assert levels.speaker == pytest.approx(-25)
-    levels.add(-25 - 6, 0.1, speech=True)
-    assert levels.speaker == pytest.approx(-25 - 6 * 0.1 / 5)

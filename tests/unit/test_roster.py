@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.receipts import write_receipt
 from wyoming_units.config import NodeConfig
 from wyoming_units.engines.base import WakeSettings
 from wyoming_units.errors import BadRequest, UnknownModel
@@ -32,26 +33,7 @@ def install(folder: Path, name: str, kind: str, engine: str, day: int = 1) -> No
     model.mkdir(parents=True)
     (model / "model.bin").write_bytes(b"weights")
     (model / "config.json").write_text("{}")
-    files = [
-        {"name": path.name, "size": path.stat().st_size, "sha256": "0" * 64}
-        for path in sorted(model.iterdir())
-    ]
-    receipt = {
-        "name": name,
-        "kind": kind,
-        "target": "cpu",
-        "engines": [engine],
-        "options": {},
-        "languages": ["en"],
-        "description": name,
-        "author": "somebody",
-        "upstream": "https://example.org",
-        "license": "MIT",
-        "source": {"url": "https://example.org/model.bin"},
-        "files": files,
-        "pulled": f"2026-11-{day:02}T00:00:00Z",
-    }
-    (model / "receipt.json").write_text(json.dumps(receipt))
+    write_receipt(model, kind=kind, engine=engine, day=day)
 
 
 def test_without_models_the_embedded_engines_run(config: Any) -> None:

@@ -63,7 +63,7 @@ TESTS = {
     "speech/readings.py": [f"{UNIT}readings.py", *GRAMMAR],
     "speech/sentences.py": [f"{UNIT}sentences.py"],
     "speech/speakable.py": [f"{UNIT}speakable.py"],
-    "speech/speaking.py": [f"{INTEGRATION}speaking.py"],
+    "speech/speaking.py": [f"{INTEGRATION}{name}.py" for name in ("speaking", "speaking_requests")],
     "speech/ssml.py": [f"{UNIT}ssml.py"],
     "speech/trigger.py": [f"{UNIT}trigger.py"],
     "speech/turn.py": [f"{UNIT}endpoint.py", f"{UNIT}turn_rules.py"],

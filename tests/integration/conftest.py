@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from wyoming_units.config import load_config
+from wyoming_units.engines.espeak import EspeakSynthesizer
 from wyoming_units.node import Node
 
 
@@ -26,3 +27,8 @@ async def running(folder: Path, **settings: Any) -> AsyncIterator[Node]:
 async def node(tmp_path: Path) -> AsyncIterator[Node]:
     async with running(tmp_path) as node:
         yield node
+
+
+@pytest.fixture(scope="module")
+def espeak() -> EspeakSynthesizer:
+    return EspeakSynthesizer()

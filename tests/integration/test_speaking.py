@@ -145,12 +145,12 @@ async def test_the_timings_tell_of_waiting_making_and_the_first_audio() -> None:
         await first.send(Synthesize("One two."))
         await engine.until_begun()
         await second.send(Synthesize("Three four."))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.3)  # of which a busy machine may lose some before the request is read
         engine.allow()
-        (await first.until("audio-stop"))[-1]
+        await first.until("audio-stop")
         context = (await second.until("audio-stop"))[-1].data["context"]
     timing = context["timing"]
-    assert timing["queue"] >= 80
+    assert timing["queue"] >= 50
     assert timing["decode"] < timing["queue"] <= timing["first_chunk"] <= timing["total"]
     assert context["rtf"] > 0
 

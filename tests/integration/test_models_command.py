@@ -206,7 +206,13 @@ def test_a_pull_that_is_ended_leaves_nothing_broken_and_is_taken_up(
     body = tar({"top/model.onnx": WEIGHTS, "top/tokens.txt": b"a 0\n"})
     served = host.put("/model.tar.gz", body, holds_at=2_000_000)
     write(folder, "mine", f'url = "{host.url}/model.tar.gz"\nfolder = "top"')
-    with subprocess.Popen([*CLI, "pull", "mine"], stderr=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        [*CLI, "pull", "mine"],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts what runs in the background with SIGINT ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    ) as child:
         assert served.reached.wait(30)
         _until_grown(folder / ".partial", "model.tar.gz.part", 1_500_000)
         child.send_signal(how)

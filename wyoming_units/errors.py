@@ -81,6 +81,12 @@ class BadAudio(UnitError):
     code = "bad-audio"
 
 
+class BadImage(UnitError):
+    """Bytes that are no picture, or one that is cut off or too large."""
+
+    code = "bad-image"
+
+
 class BadRequest(UnitError):
     """A well-formed frame whose content makes no sense."""
 

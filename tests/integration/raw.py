@@ -15,6 +15,8 @@ class Raw:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
+        self.payload = b""
+        """Of the last frame."""
 
     async def write(self, data: bytes) -> None:
         """Send bytes as they are."""
@@ -37,7 +39,7 @@ class Raw:
             return None
         header = json.loads(line)
         data = json.loads(await self.reader.readexactly(header.get("data_length", 0)) or b"{}")
-        await self.reader.readexactly(header.get("payload_length", 0))
+        self.payload = await self.reader.readexactly(header.get("payload_length", 0))
         return {"type": header["type"], **header.get("data", {}), **data}
 
     async def frames_until(self, kind: str) -> list[dict[str, Any]]:

@@ -48,6 +48,14 @@ class Service:
                     end="silence",
                     endless=True,
                 ),
+                Route(
+                    opener="follow",
+                    run=self._follow,
+                    body=frozenset({"step"}),
+                    end="unfollow",
+                    endless=True,
+                    keyed=True,
+                ),
             )
         }
 
@@ -82,6 +90,15 @@ class Service:
         async for _ in request:
             await request.send(Event(type="heard"))
         await request.send(Event(type="heard-nothing"))
+
+    async def _follow(self, request: Request) -> None:
+        if request.opener.data.get("wrong"):
+            raise BadRequest("cannot follow that")
+        steps = 0
+        async for _ in request:
+            steps += 1
+            await request.send(Event(type="stepped", data={"steps": steps}))
+        await request.send(Event(type="followed", data={"steps": steps}))
 
     async def _who(self, request: Request) -> None:
         await request.send(Event(type="you", data={"client": request.client}))

@@ -20,7 +20,7 @@ from wyoming_units.errors import (
 )
 from wyoming_units.wire.frames import FrameReader, encode
 from wyoming_units.wire.limits import Limits
-from wyoming_units.wire.requests import Arrival, Request, Route, request_id
+from wyoming_units.wire.requests import Arrival, Request, Route, request_id, stream_key
 
 _LOGGER = logging.getLogger(__name__)
 _LINGER = 1.0
@@ -70,8 +70,10 @@ class Connection:
         }
         self._requests: list[Request] = []
         """Running first, then those that wait."""
-        self._open: dict[str, Request] = {}
-        """The request that takes a body event, by event type."""
+        self._beside: set[asyncio.Task[Any]] = set()
+        """Work on streams that run beside all others."""
+        self._open: dict[tuple[str, str | None], Request] = {}
+        """The request that takes a body event, by its type and, where there may be several, by its key."""
         self._last: dict[str, tuple[Route, Event]] = {}
         """The last opener of a stream, by the event that begins the stream."""
         self._astray: set[str] = set()
@@ -89,7 +91,7 @@ class Connection:
 
     async def serve(self) -> None:
         """Serve until the client leaves or breaks the rules; its work is cancelled then."""
-        frames = FrameReader(self._reader, self._limits)
+        frames = FrameReader(self._reader, self._limits, quiet=lambda: bool(self._beside))
         workers = [asyncio.create_task(self._work(queue)) for queue in self._waiting.values()]
         try:
             while (event := await frames.read()) is not None:
@@ -103,6 +105,7 @@ class Connection:
             pass
         finally:
             frames.close()
+            workers += self._beside
             for worker in workers:
                 worker.cancel()
             for request in self._requests:
@@ -159,7 +162,9 @@ class Connection:
 
     def _taker(self, event: Event) -> Request | None:
         """Return the open request that an event continues; a second beginning continues nothing."""
-        request = self._open.get(event.type)
+        request = self._open.get((event.type, None)) or self._open.get(
+            (event.type, stream_key(event))
+        )
         if request is None or (request.begun and event.type == request.route.begin):
             return None
         return request
@@ -199,33 +204,43 @@ class Connection:
             selected=dict(self._selected),
             begun=begun,
         )
+        if route.keyed and request.key is None:
+            raise BadRequest(f"{opener.type} needs an id, a text of at most 200 characters")
         if route.end is not None:
             self._adopt(request, route.end)
         try:
             request.identify()
-            self._admit()
+            self._admit(route)
         except UnitError:
             request.drop()  # what follows of its stream is not for another request
             raise
         if route.begin is not None:
             self._last[route.begin] = (route, opener)
         self._requests.append(request)
-        self._waiting[route.endless].put_nowait(request)
+        if route.keyed:
+            task: asyncio.Task[Any] = asyncio.create_task(self._answer(request))
+            self._beside.add(task)
+            task.add_done_callback(self._beside.discard)
+        else:
+            self._waiting[route.endless].put_nowait(request)
         return request
 
     def _adopt(self, request: Request, end: str) -> None:
         """Make a request the taker of its body events."""
         self._astray.discard(end)
         for event_type in (*request.route.body, end):
-            if older := self._open.get(event_type):
+            if older := self._open.get((event_type, request.key)):
                 self._forget(older)
                 older.cancel()
-            self._open[event_type] = request
+            self._open[event_type, request.key] = request
 
-    def _admit(self) -> None:
+    def _admit(self, route: Route) -> None:
         if self._draining:
             raise Busy("the node is shutting down")
-        if len(self._requests) > self._limits.pending:
+        alike = sum(request.route.keyed == route.keyed for request in self._requests)
+        if route.keyed and alike >= self._limits.streams:
+            raise Busy(f"{alike} streams run on this connection, which is the most")
+        if not route.keyed and alike > self._limits.pending:
             raise Busy("too many requests wait on this connection")
 
     def _forget(self, request: Request) -> None:
@@ -260,18 +275,23 @@ class Connection:
 
     async def _work(self, queue: asyncio.Queue[Request]) -> None:
         while True:
-            request = await queue.get()
-            try:
-                error = await request.answer()
-                # Who replaces an endless stream without having named it is waiting for no answer.
-                replaced = request.cancelled and request.route.endless and request.id is None
-                if error is not None and not replaced:
-                    await request.send(Error(text=str(error), code=error.code))
-            except OSError:
+            if not await self._answer(await queue.get()):
                 return
-            finally:
-                request.drop()
-                self._requests.remove(request)
+
+    async def _answer(self, request: Request) -> bool:
+        """Answer a request; return False where the client has left."""
+        try:
+            error = await request.answer()
+            # Who replaces an endless stream without having named it is waiting for no answer.
+            replaced = request.cancelled and request.route.endless and request.id is None
+            if error is not None and not replaced:
+                await request.send(Error(text=str(error), code=error.code))
+        except OSError:
+            return False
+        finally:
+            request.drop()
+            self._requests.remove(request)
+        return True
 
     # -- what goes out
 

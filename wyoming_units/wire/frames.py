@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 from wyoming.event import Event
@@ -18,11 +19,21 @@ _VERSION = "1.10"
 class FrameReader:
     """Reads the frames of one connection; its stream must have the limit `limits.header`."""
 
-    def __init__(self, reader: asyncio.StreamReader, limits: Limits) -> None:
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        limits: Limits,
+        *,
+        quiet: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Read from `reader`; while `quiet()` is true the peer need not send anything, as it listens."""
         self._reader = reader
+        self._quiet = quiet
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._due = math.inf
+        self._between = False
+        """Whether no frame has begun."""
         self._late = ""
         self._watch: asyncio.TimerHandle | None = None
 
@@ -34,7 +45,9 @@ class FrameReader:
         reader, limits = self._reader, self._limits
         try:
             self._expect(limits.idle, "nothing was sent")
+            self._between = True
             first = await reader.read(1)
+            self._between = False
             if not first:
                 return None
             self._expect(limits.frame, "the frame was not finished")
@@ -74,6 +87,8 @@ class FrameReader:
 
     def _look(self) -> None:
         self._watch = None
+        if self._between and self._due <= self._loop.time() and self._quiet():
+            self._due = self._loop.time() + self._limits.idle
         if self._due <= self._loop.time():
             self._reader.set_exception(TimedOut(self._late))
         elif self._due < math.inf:

@@ -24,6 +24,8 @@ class Limits:
     """Bytes of one request that may wait for its worker; beyond it the client is made to wait."""
     pending: int = 16
     """Requests of one connection that may wait for their turn."""
+    streams: int = 64
+    """Streams of one connection that may run beside its requests, such as watches."""
     frame: float = 15.0
     """For a frame that was begun, to arrive or to be taken by the peer."""
     idle: float = 600.0

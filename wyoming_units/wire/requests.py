@@ -31,6 +31,8 @@ class Route:
     """Event after which no more follow; None: the opener is the whole request."""
     endless: bool = False
     """A stream that ends only when the client leaves; it holds up neither other requests nor a shutdown."""
+    keyed: bool = False
+    """Whether there may be several at a time, each beside all others, told apart by `id` in their events."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Request:
         self.selected = selected
         """Programs that the client selected before, by kind of unit."""
         self.id: str | None = None
+        self.key = stream_key(opener) if route.keyed else None
+        """Which of several streams it is."""
         self.begun = begun
         self.complete = route.end is None
         """Its end event arrived."""
@@ -86,10 +90,12 @@ class Request:
         self.id = request_id(self.opener)
 
     async def send(self, answer: Event | Eventable) -> None:
-        """Send an answer, waiting while the client is slow to take it; repeats the request's id."""
+        """Send an answer, waiting while the client is slow to take it; repeats the request's id and key."""
         event = answer if isinstance(answer, Event) else answer.event()
         if self.id is not None:
             event.data = {**event.data, "request": {"id": self.id}}
+        if self.key is not None:
+            event.data = {**event.data, "id": self.key}
         await self._send(event)
 
     async def __aiter__(self) -> AsyncIterator[Arrival]:
@@ -174,6 +180,12 @@ def _told(error: BaseException | None, what: str) -> UnitError | None:
         return error
     _LOGGER.error("%s failed", what, exc_info=error)
     return EngineFailed("the unit failed; its log says why")
+
+
+def stream_key(event: Event) -> str | None:
+    """Return which of several streams an event belongs to, None where it does not say."""
+    key = event.data.get("id")
+    return key if isinstance(key, str) and 0 < len(key) <= 200 else None
 
 
 def request_id(event: Event) -> str | None:

@@ -22,6 +22,7 @@ from wyoming_units.errors import BadRequest
 from wyoming_units.speech.endpoint import TurnOptions
 from wyoming_units.speech.home import Home
 from wyoming_units.speech.speaking import SpeakingOptions
+from wyoming_units.video.addresses import Allowed
 from wyoming_units.wire.client import DEFAULT_PORT
 from wyoming_units.wire.limits import Limits
 
@@ -66,6 +67,8 @@ class NodeConfig(BaseSettings):
     """Fields of `TurnOptions`, in seconds, for clients that ask for nothing else."""
     speaking: SpeakingOptions = SpeakingOptions()
     """Pace and bounds of speech."""
+    cameras: Allowed = Allowed()
+    """Cameras that may be opened besides those in private networks."""
     limits: Limits = Limits()
     """What clients may send, and how many there may be."""
     advertise: list[Literal["units", "wyoming"]] = ["units"]

@@ -23,6 +23,7 @@ from wyoming_units.units.base import Unit
 from wyoming_units.units.intent import IntentUnit
 from wyoming_units.units.stt import SttUnit
 from wyoming_units.units.tts import TtsUnit
+from wyoming_units.units.vision import VisionUnit
 from wyoming_units.units.wake import WakeUnit
 from wyoming_units.wire.discovery import SERVICE_TYPES, Advertisement
 from wyoming_units.wire.frames import encode
@@ -33,7 +34,7 @@ _LOGGER = logging.getLogger(__name__)
 
 PROTOCOL = 1
 """Version of our own events; in TXT `v` and in `info`."""
-_DOMAINS = ("asr", "tts", "handle", "intent", "wake", "mic", "snd")
+_DOMAINS = ("asr", "tts", "handle", "intent", "wake", "mic", "snd", "vision")
 
 
 class Node:
@@ -48,6 +49,7 @@ class Node:
         self._server = Server(self, config.limits)
         self._advertisement: Advertisement | None = None
         self._info: bytes | None = None
+        self._vision = VisionUnit(cameras=config.cameras)
         self._started = monotonic()
 
     async def __aenter__(self) -> Node:
@@ -69,11 +71,12 @@ class Node:
         self.id = await asyncio.to_thread(_node_id, self.config.data_dir)
         home = await asyncio.to_thread(read_home, self.config.home) if self.config.home else None
         stt = SttUnit(default_home=home, turn=self.config.turn)
-        units = (
+        units: tuple[Unit, ...] = (
             stt,
             WakeUnit(words=self.config.wake_words, recognizers=stt.programs),
             TtsUnit(options=self.config.speaking),
             IntentUnit(default_home=home),
+            self._vision,
         )
         self.staff = Staff(self.config, units, self._forget_info)
         await self.staff.hire()
@@ -148,12 +151,13 @@ class Node:
         return self._info
 
     def stats(self) -> dict[str, Any]:
-        """Return uptime in seconds, memory in bytes, connections, and what each engine is doing."""
+        """Return uptime in seconds, memory in bytes, connections, and what engines and watches are doing."""
         return {
             "uptime": round(monotonic() - self._started, 1),
             "memory": resident_memory(),
             "connections": self._server.connections,
             "engines": [lane.state() for lane in self.staff.lanes],
+            "watches": self._vision.watches(),
         }
 
     def _forget_info(self) -> None:

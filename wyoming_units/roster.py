@@ -16,7 +16,7 @@ from wyoming_units.engines import ENGINES, EngineRow, create_engine, default_eng
 from wyoming_units.engines.base import Engine
 from wyoming_units.errors import BadRequest, UnknownModel, Unsupported
 
-UNITS = ("stt", "wake", "tts", "intent")
+UNITS = ("stt", "wake", "tts", "intent", "vision")
 HELPERS = ("vad", "turn", "speaker", "punctuation")
 """Kinds of engines that help the stt unit; one of each at most."""
 

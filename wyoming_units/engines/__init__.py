@@ -17,7 +17,7 @@ class EngineRow:
     """Where an engine is and what it needs."""
 
     kind: str
-    """A unit's (`wake`, `stt`, `tts`, `intent`), or what helps one (`vad`, `turn`, `speaker`, `punctuation`)."""
+    """A unit's (`wake`, `stt`, `tts`, `intent`, `vision`), or what helps one (`vad`, `turn`, `speaker`, `punctuation`)."""
     module: str
     factory: str
     """Name of the class in the module."""
@@ -158,6 +158,14 @@ ENGINES: dict[str, EngineRow] = {
         factory="HassilIntentParser",
         requires=("hassil", "home_assistant_intents"),
         extra="hassil",
+    ),
+    "onnx-vision": EngineRow(
+        kind="vision",
+        module="onnx_vision",
+        factory="OnnxVision",
+        requires=("onnxruntime",),
+        extra="onnx",
+        takes_model=True,
     ),
 }
 """All engines by name; within a kind, the better ones first."""

@@ -16,9 +16,22 @@ from pathlib import Path
 from wyoming_units.errors import EngineFailed
 
 _GRAPH, _METADATA = 7, 14
-_OUTPUT = 12
+_INITIALIZER, _INPUT, _OUTPUT = 5, 11, 12
+_KINDS = {1: "float32", 2: "uint8", 10: "float16"}
+"""Types of numbers that pictures are made of; the others have none here."""
 _SIZES = {1: 8, 5: 4}
 """Bytes of the wire types of fixed size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """An input or an output of a network."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    """Size of each axis, None where the file leaves it open."""
+    kind: str = ""
+    """`float32`, `float16`, `uint8`, or empty for all others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +39,14 @@ class OnnxSummary:
     """What a model tells about itself."""
 
     metadata: Mapping[str, str]
-    width: int | None
-    """Size of the last axis of the first output, None where the file leaves it open."""
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+    @property
+    def width(self) -> int | None:
+        """Return the size of the last axis of the first output, None where the file leaves it open."""
+        shape = self.outputs[0].shape if self.outputs else ()
+        return shape[-1] if shape else None
 
 
 def read_onnx(path: Path) -> OnnxSummary:
@@ -68,7 +87,8 @@ _Bytes = bytes | mmap.mmap
 
 def _summary(data: _Bytes) -> OnnxSummary:
     metadata: dict[str, str] = {}
-    width: int | None = None
+    tensors: dict[int, list[Tensor]] = {_INPUT: [], _OUTPUT: []}
+    weights: set[str] = set()
     graphs = 0
     for number, start, stop in _walk(data, 0, len(data)):
         if number == _METADATA:
@@ -76,23 +96,48 @@ def _summary(data: _Bytes) -> OnnxSummary:
             metadata[entry.get(1, "")] = entry.get(2, "")
         elif number == _GRAPH:
             graphs += 1
-            outputs = [span for n, *span in _walk(data, start, stop) if n == _OUTPUT]
-            width = _last_axis(data, *outputs[0]) if outputs else None
+            for field, first, last in _walk(data, start, stop):
+                if field in tensors:
+                    tensors[field].append(_tensor(data, first, last))
+                elif field == _INITIALIZER:
+                    weights.update(
+                        data[a:b].decode() for n, a, b in _walk(data, first, last) if n == 8
+                    )
     if not graphs:
         raise ValueError("no graph")
-    return OnnxSummary(metadata=metadata, width=width)
+    inputs = tuple(one for one in tensors[_INPUT] if one.name not in weights)
+    return OnnxSummary(metadata=metadata, inputs=inputs, outputs=tuple(tensors[_OUTPUT]))
 
 
-def _last_axis(data: _Bytes, start: int, stop: int) -> int | None:
-    """Walk ValueInfo.type (2), .tensor_type (1), .shape (2), and take the last .dim (1)."""
-    for wanted in (2, 1, 2, 1):
-        spans = [span for number, *span in _walk(data, start, stop) if number == wanted]
-        if not spans:
-            return None
-        start, stop = spans[-1]
-    if start == stop or data[start] != 0x08:  # a number; else a name
+def _tensor(data: _Bytes, start: int, stop: int) -> Tensor:
+    """Read a ValueInfo: its name (1), and of its type (2), a tensor_type (1), what is in it (1) and the shape (2)."""
+    name = "".join(data[a:b].decode() for n, a, b in _walk(data, start, stop) if n == 1)
+    kind = ""
+    shape: tuple[int | None, ...] = ()
+    for a, b in _inside(data, [(start, stop)], 2, 1):
+        for number, first, last in _walk(data, a, b):
+            if number == 1:
+                kind = _KINDS.get(_varint(data, first, last)[0], "")
+            elif number == 2:
+                shape = tuple(_axis(data, *span) for span in _inside(data, [(first, last)], 1))
+    return Tensor(name=name, shape=shape, kind=kind)
+
+
+def _inside(data: _Bytes, spans: list[tuple[int, int]], *numbers: int) -> list[tuple[int, int]]:
+    """Return where the fields are that the numbers lead to, one message in another."""
+    for wanted in numbers:
+        spans = [
+            (a, b) for start, stop in spans for n, a, b in _walk(data, start, stop) if n == wanted
+        ]
+    return spans
+
+
+def _axis(data: _Bytes, start: int, stop: int) -> int | None:
+    """Read a .dim: a number (1), else a name or nothing."""
+    if start == stop or data[start] != 0x08:
         return None
-    return _varint(data, start + 1, stop)[0]
+    size = _varint(data, start + 1, stop)[0]
+    return size if 0 < size < 1 << 31 else None
 
 
 def _piece(data: _Bytes, start: int, stop: int) -> tuple[str, float]:

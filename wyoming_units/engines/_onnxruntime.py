@@ -1,4 +1,4 @@
-"""ONNX Runtime as small networks on a processor want it: one thread each, no telemetry, plain errors."""
+"""ONNX Runtime as engines here want it: as many threads as they say, no telemetry, plain errors."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession, RunOptions
 
 
-def open_session(path: Path, *, threads: int = 1) -> InferenceSession:
-    """Load an ONNX file for the processor; `EngineFailed` names it where that fails."""
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+def open_session(path: Path, *, threads: int = 1, provider: str | None = "cpu") -> InferenceSession:
+    """Load an ONNX file for `cpu`, `cuda` or (None) the better one there is; `EngineFailed` where that fails."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when the library is imported
     import onnxruntime
 
@@ -26,10 +29,30 @@ def open_session(path: Path, *, threads: int = 1) -> InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    providers = _providers(provider)
     try:
-        return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), options, providers)
     except Exception as err:  # the library has a dozen classes of its own, with no common one
         raise EngineFailed(f"{path} cannot be loaded: {err}") from err
+    if provider == "cuda" and _PROVIDERS["cuda"] not in session.get_providers():
+        raise EngineFailed(
+            "the GPU cannot be used: CUDA or cuDNN is missing, or of another version"
+        )
+    return session
+
+
+def _providers(provider: str | None) -> list[str]:
+    """Return what a session is to try, in this order."""
+    import onnxruntime
+
+    if provider not in (None, *_PROVIDERS):
+        raise EngineFailed(
+            f"no provider is called {provider!r}; there are: {', '.join(_PROVIDERS)}"
+        )
+    has = _PROVIDERS["cuda"] in onnxruntime.get_available_providers()
+    if provider == "cuda" and not has:
+        raise EngineFailed("this ONNX Runtime has no CUDA: pip install onnxruntime-gpu")
+    return [*([_PROVIDERS["cuda"]] if has and provider != "cpu" else []), _PROVIDERS["cpu"]]
 
 
 class Runs:

@@ -14,7 +14,7 @@ class Unit(Protocol):
     """One service of a node."""
 
     kind: ClassVar[str]
-    """`wake`, `stt`, `tts` or `intent`."""
+    """`wake`, `stt`, `tts`, `intent` or `vision`."""
 
     @property
     def routes(self) -> tuple[Route, ...]:

@@ -104,6 +104,7 @@ class Lane(Generic[E]):
         """Return what the lane is doing, as a `stats` event tells it; memory in bytes."""
         models = self.engine.info.models
         state = "unloaded" if self._loaded is None else "loading"
+        report = getattr(self.engine, "report", None)
         return {
             "unit": self.kind,
             "name": self.name,
@@ -114,6 +115,7 @@ class Lane(Generic[E]):
             "waiting": len(self._queue),
             "running": self._running,
             **asdict(self._counts),
+            **({"details": dict(report)} if report and self.ready else {}),
         }
 
     # -- loading

@@ -65,6 +65,30 @@ def texts(data: dict[str, Any], key: str) -> tuple[str, ...]:
     return tuple(value)
 
 
+def number(
+    data: dict[str, Any], key: str, default: float, *, least: float, most: float
+) -> float:
+    """Return a number within bounds, `default` where there is none."""
+    value = data.get(key)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise BadRequest(f"{key} must be a number from {least:g} to {most:g}")
+    return value
+
+
+def objects(data: dict[str, Any], key: str, most: int) -> list[dict[str, Any]]:
+    """Return a list of at most so many objects, empty where there is none."""
+    value = data.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise BadRequest(f"{key} must be a list of objects")
+    if len(value) > most:
+        raise BadRequest(f"{key} may have {most} entries at most")
+    return value
+
+
 def mapping(data: dict[str, Any], key: str) -> dict[str, Any]:
     """Return an object, empty where there is none."""
     value = data.get(key)

@@ -1,16 +1,20 @@
-"""Wyoming Units: local voice units that announce themselves, as entities of Home Assistant."""
+"""Wyoming Units: local units for voice and cameras that announce themselves, as entities of Home Assistant."""
 
+from homeassistant.config_entries import SIGNAL_CONFIG_ENTRY_CHANGED, ConfigEntry, ConfigEntryChange
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.typing import ConfigType
 
-from .const import DOMAIN
+from .actions import async_setup_actions
+from .const import DOMAIN, SUBENTRY_CAMERA
 from .coordinator import NodeCoordinator, WyomingUnitsConfigEntry
 from .core_wyoming import async_move_over
 from .devices import async_may_remove
 from .issues import async_forget, async_review_node, async_review_pipelines
 from .pipeline import async_create_wanted_pipelines
+from .preview import async_setup_previews
 from .references import async_follow_renames
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -18,8 +22,13 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS = [
     Platform.BINARY_SENSOR,
     Platform.CONVERSATION,
+    Platform.EVENT,
+    Platform.IMAGE,
+    Platform.NUMBER,
+    Platform.SELECT,
     Platform.SENSOR,
     Platform.STT,
+    Platform.SWITCH,
     Platform.TTS,
     Platform.WAKE_WORD,
 ]
@@ -28,6 +37,8 @@ PLATFORMS = [
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Set up what is there for all nodes, also those that are away."""
     async_follow_renames(hass)
+    async_setup_actions(hass)
+    async_setup_previews(hass)
     return True
 
 
@@ -38,6 +49,11 @@ async def async_setup_entry(hass: HomeAssistant, entry: WyomingUnitsConfigEntry)
     entry.runtime_data = coordinator
 
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    for watch in coordinator.watches.values():
+        watch.async_start()
+        # A camera may be switched on or off without a change of its state.
+        entry.async_on_unload(coordinator.async_add_listener(watch.async_refresh))
+    _async_follow_cameras(hass, entry)
     await async_move_over(hass, entry)
     await async_create_wanted_pipelines(hass)
     async_review_pipelines(hass)
@@ -61,3 +77,23 @@ async def async_remove_config_entry_device(
 ) -> bool:
     """Return whether the user may delete a device: that of a unit which the node has no more."""
     return async_may_remove(entry, device)
+
+
+@callback
+def _async_follow_cameras(hass: HomeAssistant, entry: WyomingUnitsConfigEntry) -> None:
+    """Set the node up again when the user adds, changes or removes a camera.
+
+    An update listener of the entry would forbid the flows to reload it themselves.
+    """
+    watches = entry.runtime_data.watches
+
+    @callback
+    def follow(change: ConfigEntryChange, changed: ConfigEntry) -> None:
+        if changed is not entry or change is not ConfigEntryChange.UPDATED:
+            return
+        cameras = {each.subentry_id for each in entry.get_subentries_of_type(SUBENTRY_CAMERA)}
+        differ = [watch for watch in watches.values() if watch.async_changed()]
+        if differ or cameras != watches.keys():
+            hass.config_entries.async_schedule_reload(entry.entry_id)
+
+    entry.async_on_unload(async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, follow))

@@ -1,7 +1,7 @@
 """Asks a node: one TCP connection per request, Wyoming events over it, every wait bounded."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -21,6 +21,7 @@ from wyoming.info import (
 from wyoming.ping import Ping, Pong
 
 from .const import DOMAIN, PROTOCOL
+from .pictures import ImageAnalysis, VisionModel, VisionProgram
 
 CONNECT_TIMEOUT = 5.0
 DESCRIBE_TIMEOUT = 5.0
@@ -32,10 +33,10 @@ ANSWER_TIMEOUT = 30.0
 LINE_LIMIT = 1024 * 1024
 """Longest header line; other servers put a whole `info` into it."""
 
-UNITS: Final = ("wake", "stt", "tts", "intent")
-"""The units that become entities, as `NodeInfo.programs`, ids and translations name them."""
+UNITS: Final = ("wake", "stt", "tts", "intent", "vision")
+"""The units that become devices, as `NodeInfo.programs`, ids and translations name them."""
 
-type Program = AsrProgram | IntentProgram | TtsProgram | WakeProgram
+type Program = AsrProgram | IntentProgram | TtsProgram | VisionProgram | WakeProgram
 
 # What the library's codecs raise on frames that are JSON, but not what they should be.
 _CODEC_ERRORS = (AttributeError, EOFError, KeyError, TypeError, ValueError)
@@ -54,9 +55,14 @@ class NodeError(HomeAssistantError):
 
 def parse[T: Eventable](codec: type[T], event: Event) -> T:
     """Return an event as a message of its type; `NodeError` when its content makes no sense."""
+    # The library declares what all codecs return by the name of their base class.
+    return read(codec.from_event, event)  # type: ignore[return-value]
+
+
+def read[T](reader: Callable[[Event], T], event: Event) -> T:
+    """Return what `reader` makes of an event; `NodeError` when its content makes no sense."""
     try:
-        # The library declares what all codecs return by the name of their base class.
-        return codec.from_event(event)  # type: ignore[return-value]
+        return reader(event)
     except _CODEC_ERRORS as err:
         raise NodeError("bad_answer", event=event.type) from err
 
@@ -72,6 +78,7 @@ class NodeInfo:
     info: Info = field(compare=False)
     raw: dict[str, Any] = field(repr=False)
     """The whole `info` event, with the parts that the Wyoming library does not know."""
+    vision: tuple[VisionProgram, ...]
 
     @classmethod
     def from_event(cls, event: Event) -> Self:
@@ -81,7 +88,14 @@ class NodeInfo:
             case {"id": str(node_id), "name": str(name), "version": str(version), "protocol": v}:
                 if v != PROTOCOL:
                     raise NodeError("unsupported_protocol", protocol=str(v), name=name)
-                return cls(id=node_id, name=name, version=version, info=info, raw=event.data)
+                return cls(
+                    id=node_id,
+                    name=name,
+                    version=version,
+                    info=info,
+                    raw=event.data,
+                    vision=read(_vision, event),
+                )
         programs = [*info.asr, *info.tts, *info.wake, *info.intent, *info.handle]
         names = ", ".join(program.name for program in programs) or "-"
         raise NodeError("not_a_node", programs=names)
@@ -94,6 +108,7 @@ class NodeInfo:
             "stt": [*info.asr],
             "tts": [*info.tts],
             "intent": [*info.intent],
+            "vision": [*self.vision],
         }
         return [program for program in programs[unit] if program.installed]
 
@@ -101,12 +116,26 @@ class NodeInfo:
         """Return the program of that name, None where it is not offered."""
         return next((program for program in self.programs(unit) if program.name == name), None)
 
+    def models(self, tasks: Iterable[str]) -> list[VisionModel]:
+        """Return the installed models that do any of `tasks`; the first ones serve requests that name none."""
+        return [
+            model
+            for program in self.programs("vision")
+            if isinstance(program, VisionProgram)
+            for model in program.models
+            if model.installed and {*tasks} & {*model.tasks}
+        ]
+
     def hears_any_phrase(self, program: str) -> bool:
         """Return whether a wake word program takes phrases that it does not list."""
         return any(
             each["name"] == program and each.get("open_vocabulary") is True
             for each in self.raw.get("wake") or ()
         )
+
+
+def _vision(event: Event) -> tuple[VisionProgram, ...]:
+    return tuple(VisionProgram.from_dict(each) for each in event.data.get("vision") or ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,6 +285,34 @@ class Node:
         async with self.connect() as connection:
             return await self._describe(connection), await _stats(connection)
 
+    async def analyze(
+        self,
+        image: bytes,
+        mime: str,
+        *,
+        tasks: Sequence[str],
+        labels: Sequence[str] = (),
+        model: str | None = None,
+        min_confidence: float | None = None,
+        want: Sequence[str] = (),
+        calibration: Sequence[dict[str, Any]] = (),
+    ) -> ImageAnalysis:
+        """Return what is in a picture (JPEG, PNG or WebP); `NodeError` when it is not told."""
+        asked = {
+            "tasks": [*tasks],
+            "labels": [*labels],
+            "model": model,
+            "min_confidence": min_confidence,
+            "want": [*want],
+            "calibration": [*calibration],
+        }
+        data = {key: value for key, value in asked.items() if value not in (None, [])}
+        async with self.connect() as connection:
+            await connection.send(with_image("analyze-image", data, image, mime))
+            while (event := await connection.receive()).type != "image-analysis":
+                pass
+            return read(ImageAnalysis.from_event, event)
+
     async def _describe(self, connection: NodeConnection) -> NodeInfo:
         try:
             async with asyncio.timeout(DESCRIBE_TIMEOUT):
@@ -267,6 +324,12 @@ class Node:
                 raise
             raise NodeError("no_description", host=self.host, port=str(self.port)) from err
         return NodeInfo.from_event(event)
+
+
+def with_image(event_type: str, data: dict[str, Any], image: bytes, mime: str) -> Event:
+    """Return an event that carries a picture."""
+    part = {"name": "image", "mime": mime, "length": len(image)}
+    return Event(type=event_type, data={**data, "parts": [part]}, payload=image)
 
 
 async def _stats(connection: NodeConnection) -> NodeStats | None:

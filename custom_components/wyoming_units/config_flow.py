@@ -14,6 +14,7 @@ from homeassistant.config_entries import (
     ConfigEntry,
     ConfigFlow,
     ConfigFlowResult,
+    ConfigSubentryFlow,
     OptionsFlow,
 )
 from homeassistant.const import CONF_HOST, CONF_PORT
@@ -21,6 +22,7 @@ from homeassistant.core import callback
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 
+from .camera_flow import CameraSubentryFlow
 from .client import Node, NodeError, NodeInfo
 from .const import (
     CONF_CREATE_PIPELINE,
@@ -30,6 +32,7 @@ from .const import (
     CONF_PREFERRED,
     DEFAULT_PORT,
     DOMAIN,
+    SUBENTRY_CAMERA,
 )
 from .core_wyoming import async_find_core_entry, async_pipelines_of
 from .identity import async_adopt, async_entry_of
@@ -78,6 +81,15 @@ class WyomingUnitsConfigFlow(ConfigFlow, domain=DOMAIN):
     def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
         """Return the flow of the options."""
         return WyomingUnitsOptionsFlow()
+
+    @classmethod
+    @callback
+    @override
+    def async_get_supported_subentry_types(
+        cls, config_entry: ConfigEntry
+    ) -> dict[str, type[ConfigSubentryFlow]]:
+        """Return the flow of a camera; Home Assistant asks once, so it is offered by every node."""
+        return {SUBENTRY_CAMERA: CameraSubentryFlow}
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:

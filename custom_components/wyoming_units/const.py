@@ -57,3 +57,48 @@ CONF_SILENCE: Final = "silence_sensitivity"
 SILENCE_DEFAULT: Final = "default"
 SILENCE_RELAXED: Final = "relaxed"
 SILENCE_AGGRESSIVE: Final = "aggressive"
+
+# In the data of a subentry `camera`.
+SUBENTRY_CAMERA: Final = "camera"
+CONF_CAMERA: Final = "camera"
+"""The camera's id in the entity registry, which outlives its name; its entity id where it has none."""
+CONF_SOURCE: Final = "source"
+SOURCE_STREAM: Final = "stream"
+"""The node opens the camera's stream itself."""
+SOURCE_SNAPSHOTS: Final = "snapshots"
+"""Home Assistant sends pictures."""
+CONF_TASKS: Final = "tasks"
+CONF_LABELS: Final = "labels"
+CONF_FPS: Final = "fps"
+CONF_QUIET: Final = "quiet_hours"
+CONF_START: Final = "start"
+CONF_END: Final = "end"
+CONF_ZONES: Final = "zones"
+"""In the words of the protocol: `[{name, polygon, labels?}]`, in 0-1."""
+CONF_CALIBRATION: Final = "calibration"
+"""In the words of the protocol: `[{point, distance}]`."""
+CONF_RULES: Final = "rules"
+"""In the words of the protocol, without the confidence."""
+CONF_CONFIDENCE: Final = "confidence"
+CONF_DETECTION: Final = "detection"
+"""Whether the camera is watched at all."""
+TUNED: Final = (CONF_CONFIDENCE, CONF_DETECTION, CONF_MODEL)
+"""What entities change while the watch runs."""
+
+TASK_POSE: Final = "pose"
+TASK_HAND: Final = "hand"
+TASK_DEPTH: Final = "depth"
+TASKS: Final = ("detect", "segment", TASK_POSE, TASK_HAND, "oriented", TASK_DEPTH)
+DEFAULT_TASKS: Final = ("detect",)
+DEFAULT_LABELS: Final = ("person", "car", "dog", "cat")
+DEFAULT_FPS: Final = 2.0
+DEFAULT_CONFIDENCE: Final = 0.5
+RULES: Final = {"inertia": 3, "linger": 10, "patience": 3, "stationary": 10}
+"""The rules that a user may set, with the node's defaults."""
+
+# In the flow of a camera.
+CONF_NAME: Final = "name"
+CONF_POLYGON: Final = "polygon"
+"""Corners of a zone in per cent, as text."""
+CONF_PLACES: Final = "places"
+"""Places and their distances, as text."""

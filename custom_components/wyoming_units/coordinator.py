@@ -10,8 +10,9 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from .client import Node, NodeError, NodeInfo, NodeStats
-from .const import DOMAIN, LOGGER
+from .const import DOMAIN, LOGGER, SUBENTRY_CAMERA
 from .devices import async_update_devices
+from .watch import CameraWatch
 
 UPDATE_INTERVAL = timedelta(seconds=15)
 """A new voice shall be there within 30 s; a node takes ten to find it, and Home Assistant may be a second late."""
@@ -44,6 +45,11 @@ class NodeCoordinator(DataUpdateCoordinator[NodeInfo]):
         """What the node counts; None from a node that does not tell."""
         self.timings: dict[tuple[str, str], Mapping[str, Any]] = {}
         """By unit and program: the context of its last answer, which tells what took how long."""
+        self.watches = {
+            subentry.subentry_id: CameraWatch(hass, entry, subentry, self.node)
+            for subentry in entry.get_subentries_of_type(SUBENTRY_CAMERA)
+        }
+        """By the subentries of the cameras."""
 
     @override
     async def _async_update_data(self) -> NodeInfo:

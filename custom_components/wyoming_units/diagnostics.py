@@ -23,4 +23,5 @@ async def async_get_config_entry_diagnostics(
         "timings": {
             f"{unit} {program}": told for (unit, program), told in coordinator.timings.items()
         },
+        "cameras": [watch.diagnostics() for watch in coordinator.watches.values()],
     }

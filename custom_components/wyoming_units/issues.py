@@ -46,6 +46,7 @@ LEARN_MORE: Final = (
 NODE: Final = "node"
 UNIT: Final = "unit"
 CHOICE: Final = "choice"
+CAMERA: Final = "camera"
 PIPELINE: Final = "pipeline"
 
 
@@ -74,6 +75,8 @@ def async_review_node(coordinator: NodeCoordinator) -> None:
     if entry.state is ConfigEntryState.LOADED:
         _publish(hass, f"{UNIT}_{entry.entry_id}", _gone_units(hass, entry))
         _publish(hass, f"{CHOICE}_{entry.entry_id}", _gone_choices(hass, entry))
+        if hass.state is CoreState.running:  # until then cameras of others may not exist yet
+            _publish(hass, f"{CAMERA}_{entry.entry_id}", _camera_troubles(entry))
         if async_wanted_pipelines(hass):
             hass.async_create_task(async_create_wanted_pipelines(hass))
         async_review_pipelines(hass)
@@ -89,7 +92,7 @@ def async_review_pipelines(hass: HomeAssistant) -> None:
 @callback
 def async_forget(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Take back the issues of a node that is removed or disabled."""
-    for kind in (NODE, UNIT, CHOICE):
+    for kind in (NODE, UNIT, CHOICE, CAMERA):
         _publish(hass, f"{kind}_{entry.entry_id}", {})
     if all(other is entry or other.disabled_by for other in _entries(hass)):
         _publish(hass, PIPELINE, {})
@@ -188,6 +191,22 @@ def _gone_choices(hass: HomeAssistant, entry: WyomingUnitsConfigEntry) -> dict[s
             fix={"entry_id": entry.entry_id, "unit": unit, "program": program},
         )
         for unit, program, name in gone_choices(entry, info)
+    }
+
+
+def _camera_troubles(entry: WyomingUnitsConfigEntry) -> dict[str, Issue]:
+    """Return what is wrong with cameras that are watched, by subentry."""
+    troubles = (
+        (watch, trouble)
+        for watch in entry.runtime_data.watches.values()
+        if (trouble := watch.trouble) is not None
+    )
+    return {
+        watch.subentry_id: Issue(
+            key=trouble.key,
+            placeholders={"camera": watch.title, "node": entry.title, "text": trouble.text},
+        )
+        for watch, trouble in troubles
     }
 
 

@@ -1,4 +1,4 @@
-"""How a node and its units do."""
+"""How a node and its units do, and what cameras see."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from homeassistant.components.sensor import (
 from homeassistant.const import (
     MAX_LENGTH_STATE_STATE,
     EntityCategory,
+    Platform,
     UnitOfInformation,
     UnitOfTime,
 )
@@ -23,6 +24,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
+from .camera_entity import async_add_cameras
+from .camera_sensor import camera_sensors
 from .caption import caption_signal
 from .choices import model_in_use
 from .client import UNITS, EngineStats, NodeStats
@@ -164,9 +167,10 @@ async def async_setup_entry(
     entry: WyomingUnitsConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Set up the sensors of a node and of each program."""
+    """Set up the sensors of a node, of each program and of each camera."""
     async_add_entities(NodeSensor(entry.runtime_data, description) for description in NODE_SENSORS)
     async_add_programs(entry, async_add_entities, UNITS, _program_sensors)
+    await async_add_cameras(hass, entry, async_add_entities, Platform.SENSOR, camera_sensors)
 
 
 def _program_sensors(

@@ -67,6 +67,30 @@ def node_info(**changes: Any) -> dict[str, Any]:
     return {key: value for key, value in (info | changes).items() if value is not None}
 
 
+def vision_info() -> list[dict[str, Any]]:
+    """Return the `vision` of a node that does everything but turned boxes."""
+    labels = ["person", "bicycle", "car", "dog", "cat", "traffic light"]
+    return [
+        artifact(
+            "eyes", models=[artifact("yolo-n", languages=[], tasks=["detect"], labels=labels)]
+        ),
+        artifact(
+            "limbs",
+            models=[
+                artifact("pose-n", languages=[], tasks=["pose"], labels=["person"]),
+                artifact("hand-n", languages=[], tasks=["hand"], labels=["hand"]),
+            ],
+        ),
+        artifact("far", models=[artifact("depth-s", languages=[], tasks=["depth"], labels=[])]),
+        artifact(
+            "not-here",
+            models=[
+                artifact("big", languages=[], tasks=["oriented"], labels=["ship"], installed=False)
+            ],
+        ),
+    ]
+
+
 def engine(unit: str, name: str, **more: Any) -> dict[str, Any]:
     """Return what `stats` tells of an engine."""
     told = {"state": "ready", "load_ms": 812.0, "waiting": 0, "running": 0}
@@ -206,8 +230,15 @@ class ScriptedNode:
 class Raw(Eventable):
     """An event of any type and data."""
 
-    def __init__(self, event_type: str, data: Any) -> None:
-        self._event = Event(type=event_type, data=data)
+    def __init__(self, event_type: str, data: Any, **parts: bytes) -> None:
+        """`parts` are told of in the data, `_` in their names being `-`."""
+        if parts:
+            told = [
+                {"name": name.replace("_", "-"), "mime": "image/*", "length": len(part)}
+                for name, part in parts.items()
+            ]
+            data = {**data, "parts": told}
+        self._event = Event(type=event_type, data=data, payload=b"".join(parts.values()) or None)
 
     def event(self) -> Event:
         return self._event

@@ -9,6 +9,7 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
 )
 
 from .scripted_node import ScriptedNode, engine, node_stats
+from .watched_camera import Watching, seen
 
 
 async def test_they_tell_what_the_node_can_do_and_how_it_does_but_not_where_it_is(
@@ -27,6 +28,7 @@ async def test_they_tell_what_the_node_can_do_and_how_it_does_but_not_where_it_i
         "info": node.info,
         "stats": node.stats,
         "timings": {"stt ears": {"timing": {"total": 520.0}, "rtf": 0.02}},
+        "cameras": [],
     }
 
 
@@ -39,3 +41,16 @@ async def test_they_are_there_for_a_node_that_is_away(
     assert diagnostics["reachable"] is False
     assert diagnostics["info"] == node.info
     assert diagnostics["stats"] is None
+
+
+async def test_they_tell_how_cameras_do_without_addresses_and_pictures(
+    hass: HomeAssistant, hass_client: Any, watching: Watching, entry: MockConfigEntry
+) -> None:
+    await watching.runs()
+    await watching.sees(seen())
+    diagnostics = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    [camera] = diagnostics["cameras"]
+    assert camera["data"]["labels"] == ["person", "car"]
+    assert (camera["source"], camera["state"], camera["objects"]) == ("push", "running", 1)
+    assert camera["available"] is True
+    assert "secret" not in str(diagnostics)

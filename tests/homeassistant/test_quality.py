@@ -7,14 +7,17 @@ from importlib import import_module
 from pathlib import Path
 
 import homeassistant.components
+import probatio
 import pytest
 import yaml
 from awesomeversion import AwesomeVersion
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import selector
 from homeassistant.loader import async_get_integration
 
 from custom_components.wyoming_units import const
+from custom_components.wyoming_units.actions import async_setup_actions
 from wyoming_units import __version__
 
 CORE = Path(homeassistant.components.__file__).parent
@@ -96,19 +99,32 @@ def test_every_rule_of_the_quality_scale_has_a_verdict_and_open_ones_a_reason() 
             assert verdict["comment"].endswith("."), rule
 
 
-def test_there_are_no_actions_triggers_or_conditions_to_describe() -> None:
-    assert not [path for path in FOLDER.glob("*.yaml") if path.name != "quality_scale.yaml"]
-    described = [
+def test_every_action_is_described(hass: HomeAssistant) -> None:
+    async_setup_actions(hass)
+    described = yaml.safe_load((FOLDER / "services.yaml").read_text())
+    assert described.keys() == hass.services.async_services_for_domain(const.DOMAIN).keys()
+    for name, about in described.items():
+        schema = hass.services.async_services_for_domain(const.DOMAIN)[name].schema
+        whole = schema.validators[0] if isinstance(schema, probatio.All) else schema
+        assert about["fields"].keys() == {str(field) for field in whole.schema}
+        for field in about["fields"].values():
+            selector.validate_selector(field["selector"])
+
+
+@pytest.mark.parametrize("kind", ["services", "triggers", "conditions"])
+def test_what_automations_use_has_texts_and_icons(kind: str) -> None:
+    file = yaml.safe_load((FOLDER / f"{kind}.yaml").read_text())
+    described = {key: about for key, about in file.items() if not key.startswith(".")}
+    texts, icons = (
         json.loads((FOLDER / name).read_text()) for name in ("translations/en.json", "icons.json")
-    ]
-    assert not {"services", "triggers", "conditions"} & {*described[0], *described[1]}
-    assert not {"services", "trigger", "condition"} & TREES.keys()
-    registering = {
-        "async_register",
-        "async_register_entity_service",
-        "async_register_admin_service",
-    }
-    for tree in TREES.values():
-        assert not registering & {
-            node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)
-        }
+    )
+    assert described.keys() == texts[kind].keys() == icons[kind].keys()
+    for key, about in described.items():
+        assert texts[kind][key].keys() == {"name", "description", "fields"}
+        assert texts[kind][key]["fields"].keys() == about["fields"].keys()
+        for field, told in texts[kind][key]["fields"].items():
+            assert told["name"]
+            assert told["description"]
+            choice = about["fields"][field]["selector"].get("select") or {}
+            options = texts["selector"].get(choice.get("translation_key"), {}).get("options", {})
+            assert {*choice.get("options", ())} <= {*options}, (key, field)

@@ -28,7 +28,7 @@ TEXTS: dict[str, dict[str, Any]] = {
 ENGLISH = TEXTS["en"]
 ICONS: dict[str, Any] = json.loads((FOLDER / "icons.json").read_text())
 LANGUAGES = ("de", "fr", "zh-Hans")
-FLOWS = ("config_flow", "options_flow", "repairs")
+FLOWS = ("camera_flow", "config_flow", "options_flow", "repairs")
 
 
 def calls(*names: str, of: str | None = None) -> Iterator[tuple[ast.Call, str]]:
@@ -76,6 +76,7 @@ def flow_texts(module: str) -> list[dict[str, Any]]:
     """Return the texts of the flows of a module."""
     fixes = [issue["fix_flow"] for issue in ENGLISH["issues"].values() if "fix_flow" in issue]
     return {
+        "camera_flow": [ENGLISH["config_subentries"]["camera"]],
         "config_flow": [ENGLISH["config"]],
         "options_flow": [ENGLISH["options"]],
         "repairs": fixes,
@@ -101,7 +102,8 @@ def test_steps_of_flows() -> None:
 
 
 def test_menus_of_flows() -> None:
-    (menu,) = (call for call, _ in calls("async_show_menu"))
+    # That of a camera depends on what is set: test_cameras_flow.py compares it whenever it is shown.
+    (menu,) = (call for call, _ in calls("async_show_menu", of="config_flow"))
     always = {
         option
         for node in ast.walk(menu)
@@ -127,7 +129,7 @@ def test_menus_of_flows() -> None:
 
 
 def test_fields_of_flows_have_a_name_and_an_explanation() -> None:
-    # Those of the options depend on the node: test_options.py opens each form and compares.
+    # Others depend on the node: test_options.py and test_cameras_flow.py open each form and compare.
     for flow in ("config_flow", "repairs"):
         used = set()
         for call, _ in calls("Required", "Optional", of=flow):
@@ -184,6 +186,7 @@ def test_reasons_to_abort() -> None:
     assert [*calls("_abort_if_unique_id_configured")]
     assert_same(reasons["config_flow"] | {"already_configured"}, set(ENGLISH["config"]["abort"]))
     assert_same(reasons["options_flow"], set(ENGLISH["options"]["abort"]))
+    assert_same(reasons["camera_flow"], set(ENGLISH["config_subentries"]["camera"]["abort"]))
     assert_same(returned("options_flow"), set(ENGLISH["options"]["error"]))
     reasons["repairs"] |= returned("repairs")  # fixes return their reason
     assert_same(
@@ -192,7 +195,7 @@ def test_reasons_to_abort() -> None:
 
 
 def test_issues() -> None:
-    used = {key for call, _ in calls("Issue") for key in patterns(argument(call, "key"))}
+    used = {key for call, _ in calls("Issue", "Trouble") for key in patterns(argument(call, "key"))}
     assert_same(used, set(ENGLISH["issues"]))
     fixable = {
         key
@@ -205,12 +208,20 @@ def test_issues() -> None:
         assert texts.keys() == {"title", "fix_flow" if key in fixable else "description"}
 
 
-def test_selectors() -> None:
+def test_errors_of_the_flow_of_a_camera() -> None:
     used = {
         key
-        for call, _ in calls("_choice", of="options_flow")
-        for key in patterns(argument(call, "key", 0))
+        for node in ast.walk(TREES["camera_flow"])
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).startswith("errors[")
+        for key in patterns(node.value)
     }
+    assert_same(used, set(ENGLISH["config_subentries"]["camera"]["error"]))
+
+
+def test_selectors() -> None:
+    used = {key for call, _ in calls("_choice") for key in patterns(argument(call, "key", 0))}
+    for path in FOLDER.glob("*.yaml"):
+        used |= {*re.findall(r"translation_key: (\w+)", path.read_text())}
     assert ENGLISH["selector"].keys() == used
 
 
@@ -218,13 +229,14 @@ def test_entities_and_their_icons() -> None:
     described: dict[str, dict[str, EntityDescription]] = {}
     icons: dict[str, set[str]] = {}
     for platform in PLATFORMS:
-        module = import_module(f"{PACKAGE}.{platform}")
+        parts = [part for part in (platform, f"camera_{platform}") if part in TREES]
         rows = [
             row
-            for group in vars(module).values()
+            for part in parts
+            for group in vars(import_module(f"{PACKAGE}.{part}")).values()
             if isinstance(group, tuple)
             for row in group
-            if isinstance(row, EntityDescription)
+            if hasattr(row, "translation_key")  # not all are of one class: some are thawed
         ]
         assert all(row.translation_key == row.key for row in rows)
         described |= {platform: {row.key: row for row in rows}} if rows else {}
@@ -244,6 +256,9 @@ def test_entities_and_their_icons() -> None:
             states = set(getattr(row, "options", None) or ())
             assert texts["name"]
             assert set(texts.get("state", {})) == states
+            kinds = texts.get("state_attributes", {}).get("event_type", {}).get("state", {})
+            assert set(kinds) == set(getattr(row, "event_types", None) or ())
+            states |= {"on", "off"} if platform in ("binary_sensor", "switch") else set()
             assert set(ICONS["entity"][platform][key].get("state", {})) <= states
 
 

@@ -147,8 +147,9 @@ def network(
 
 
 def see(outputs: list[Array], size: int, known: Network, **wanted: Any) -> tuple[Found, ...]:
-    """Return what is found in a picture of twice the input's width, and its height."""
-    letterbox = fit(2 * size, size, (size, size), centred=known.feed.centred)
+    """Return what is found in a picture of twice the input's width: as high as it, or, top left, a square."""
+    height = size if known.feed.centred else 2 * size
+    letterbox = fit(2 * size, height, (size, size), centred=known.feed.centred)
     return decode(outputs, known.head, letterbox, **wanted)
 
 

@@ -26,6 +26,8 @@ from wyoming_units.wire.requests import Request
 
 _STATUS = 10.0
 """Seconds between two tellings of a state that stays, and over which the rate is measured."""
+_LOOKS = 3
+"""Looks after a movement that there are at least."""
 _LONGEST_REST = 10.0
 """Seconds without movement after which there is a look all the same."""
 
@@ -53,6 +55,9 @@ class Watch:
         self._scene: Scene | None = None
         """What the models saw last, and when they looked."""
         self._looked = 0.0
+        self._moved = self._loop.time()
+        """When something moved last, and how often the models have looked since."""
+        self._looks = 0
         self._seq = 0
         self._broken = 0
         self._text: str | None = None
@@ -107,13 +112,19 @@ class Watch:
         now = self._loop.time()
         timings = Timings()
         scene: Scene | None = None
-        if self._watching.rules.motion and now - self._looked < _LONGEST_REST:
+        rules = self._watching.rules
+        if rules.motion:
             picture = await asyncio.to_thread(shot.open)
             shot = replace(shot, open=lambda: picture)
-            if not await asyncio.to_thread(self._gate.moved, picture.pixels):
-                scene = self._scene
+            if await asyncio.to_thread(self._gate.moved, picture.pixels):
+                self._moved, self._looks = now, 0
+            # What is new, or gone, or in another zone is believed after some more looks only.
+            settled = self._looks >= max(_LOOKS, rules.inertia)
+            if settled and now - self._moved > rules.patience:
+                scene = self._scene if now - self._looked < _LONGEST_REST else None
         moved = scene is None
         if scene is None:
+            self._looks += 1
             picture, scene = await self._sight.look(
                 self._client,
                 shot.open,

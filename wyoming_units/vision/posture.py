@@ -1,24 +1,33 @@
-"""How a person holds themselves, by the directions of torso, thighs and legs."""
+"""How a person holds themselves, by the directions and lengths of torso, thighs and legs."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wyoming_units.vision.scene import Box, Keypoints
 
 SURE = 0.5
 """Least confidence of a joint that counts."""
 _SHOULDERS, _HIPS, _KNEES, _ANKLES = (5, 6), (11, 12), (13, 14), (15, 16)
-_FLAT = 55.0
-"""Degrees from the vertical beyond which a torso or a leg lies."""
+_FLAT = 50.0
+"""Degrees from straight down beyond which a torso or legs lie."""
+_ONWARD, _FOLDED = 38.0, 65.0
+"""The same for a torso whose legs go on to the same side, or go back as those of somebody who sits and leans."""
 _FORWARD = 50.0
-"""Degrees from the vertical beyond which a thigh is that of somebody who sits."""
-_SHORT = 0.5
-"""Lengths of the torso: thighs that point at the camera look no longer."""
+"""Degrees from straight down beyond which a thigh is that of somebody who sits."""
+_SHORT_OF_TORSO, _SHORT_OF_SHANK = 0.55, 0.78
+"""Lengths of torso and shank: thighs that point at the camera are no higher in the picture."""
+_LEGS = 1.2
+"""Lengths of a torso: legs that somebody stands on are longer, those that hang from a bed are not."""
+_BROAD = 1.4
+"""Lengths of the torso: one that points at the camera looks narrower than its shoulders."""
+
+_Point = NDArray[np.float64]
 
 
 def posture(keypoints: Keypoints, box: Box) -> str | None:
-    """Return `standing`, `sitting` or `lying` by joints (17, 3) in pixels; None where too few are seen."""
+    """Return `standing`, `sitting` or `lying` by joints (17, 3) in pixels; None where they do not tell."""
     shoulders, hips = _middle(keypoints, _SHOULDERS), _middle(keypoints, _HIPS)
     if shoulders is None or hips is None:
         return None
@@ -27,26 +36,37 @@ def posture(keypoints: Keypoints, box: Box) -> str | None:
     if length < 1e-6:
         return None
     knees, ankles = _middle(keypoints, _KNEES), _middle(keypoints, _ANKLES)
-    if _slope(torso) > _FLAT:
-        legs = next((end - hips for end in (ankles, knees) if end is not None), None)
-        if legs is None:  # a body without legs that is wider than high
-            left, top, right, bottom = box
-            return "lying" if right - left > bottom - top else None
-        return "lying" if _slope(legs) > _FLAT else "standing"  # somebody who bends down stands
-    if knees is None:
+    feet = knees if ankles is None else ankles
+    if feet is None:  # a torso alone tells if it is wider than high
+        left, top, right, bottom = box
+        flat = _slope(torso) > _FLAT and right - left > bottom - top
+        return "lying" if flat else None
+    legs = feet - hips
+    lies = _ONWARD if torso[0] * legs[0] > 0 else _FOLDED
+    if _slope(torso) > lies and _slope(legs) > _FLAT:
+        return "lying"
+    if _slope(torso) > _FLAT:  # somebody who bends down stands
+        return "standing" if legs[1] > _LEGS * length else None
+    if knees is None or _width(keypoints, _SHOULDERS) > _BROAD * length:
         return None
-    thigh = knees - hips
-    sits = _slope(thigh) > _FORWARD or float(thigh[1]) < _SHORT * length
-    return "sitting" if sits else "standing"
+    thigh, shank = knees - hips, feet[1] - knees[1]
+    short = thigh[1] < max(_SHORT_OF_TORSO * length, _SHORT_OF_SHANK * shank)
+    return "sitting" if short or _slope(thigh) > _FORWARD else "standing"
 
 
-def _middle(keypoints: Keypoints, joints: tuple[int, int]) -> np.ndarray | None:
+def _middle(keypoints: Keypoints, joints: tuple[int, int]) -> _Point | None:
     """Return the point between two joints, or the one that is seen."""
     seen = keypoints[list(joints)]
     seen = seen[seen[:, 2] >= SURE]
     return seen[:, :2].astype(np.float64).mean(axis=0) if len(seen) else None
 
 
-def _slope(vector: np.ndarray) -> float:
+def _width(keypoints: Keypoints, joints: tuple[int, int]) -> float:
+    """Return the distance of two joints, 0 unless both are seen."""
+    one, other = keypoints[list(joints)]
+    return float(np.hypot(*(one - other)[:2])) if min(one[2], other[2]) >= SURE else 0.0
+
+
+def _slope(vector: _Point) -> float:
     """Return the degrees between a vector and straight down."""
     return float(np.degrees(np.arctan2(abs(vector[0]), vector[1])))

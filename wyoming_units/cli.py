@@ -7,11 +7,8 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from enum import Enum
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Annotated, Any
 
@@ -21,6 +18,7 @@ from rich.logging import RichHandler
 from wyoming.audio import AudioChunk
 
 from wyoming_units import __version__
+from wyoming_units.command import AsJson, Uri, client_of, line, ms, summary
 from wyoming_units.config import load_config, read_home
 from wyoming_units.dialog.player import play
 from wyoming_units.dialog.stages import Saying, recognize, synthesize, transcribe
@@ -29,11 +27,11 @@ from wyoming_units.doctor import examine
 from wyoming_units.errors import BadRequest, UnitError
 from wyoming_units.models_command import models
 from wyoming_units.node import Node
-from wyoming_units.wire.client import Client
-from wyoming_units.wire.discovery import find_nodes
+from wyoming_units.see_command import see
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(models, name="models")
+app.command()(see)
 _OUT = Console()
 _ERR = Console(stderr=True)
 
@@ -47,11 +45,7 @@ class LogLevel(str, Enum):
     ERROR = "error"
 
 
-Uri = Annotated[
-    str | None, typer.Option(help="Node to ask; default: the first found, else one for this call.")
-]
 HomeFile = Annotated[Path | None, typer.Option("--home", help="YAML in the shape of context.home.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, a summary last.")]
 Language = Annotated[str | None, typer.Option(help="Language code, such as en or de.")]
 
 
@@ -135,7 +129,7 @@ def say(
     """Speak TEXT."""
 
     async def run() -> None:
-        async with _client(uri) as client:
+        async with client_of(uri) as client:
             began = perf_counter()
             first = began
             chunks: list[AudioChunk] = []
@@ -152,8 +146,8 @@ def say(
         head = chunks[0]
         wav = Wav(rate=head.rate, width=head.width, channels=head.channels, audio=audio)
         if as_json:
-            timings = {"first_chunk": _ms(first - began), "total": _ms(done - began)}
-            _summary(audio_seconds=round(wav.seconds, 3), timings_ms=timings)
+            timings = {"first_chunk": ms(first - began), "total": ms(done - began)}
+            summary(audio_seconds=round(wav.seconds, 3), timings_ms=timings)
         if out is not None:
             write_wav(out, wav)
         elif not as_json:
@@ -177,7 +171,7 @@ def hear(
     async def run() -> None:
         known = _home(home)
         seconds, spent = 0.0, 0.0
-        async with _client(uri) as client:
+        async with client_of(uri) as client:
             for path in recordings:
                 wav = await asyncio.to_thread(read_wav, path)
                 began = perf_counter()
@@ -185,13 +179,13 @@ def hear(
                 seconds += wav.seconds
                 spent += perf_counter() - began
                 if as_json:
-                    _line("transcript", file=str(path), text=heard.text, timings_ms=heard.timing)
+                    line("transcript", file=str(path), text=heard.text, timings_ms=heard.timing)
                 else:
                     _OUT.print(heard.text, markup=False, highlight=False)
         if as_json:
             rtf = round(spent / seconds, 4) if seconds else None
-            timings = {"total": _ms(spent)}
-            _summary(
+            timings = {"total": ms(spent)}
+            summary(
                 files=len(recordings), audio_seconds=round(seconds, 3), rtf=rtf, timings_ms=timings
             )
 
@@ -214,25 +208,25 @@ def ask(
     async def run() -> None:
         known = _home(home)
         timings: dict[str, float] = {}
-        async with _client(uri) as client:
+        async with client_of(uri) as client:
             sentence = text or ""
             began = perf_counter()
             if wav is not None:
                 audio = await asyncio.to_thread(read_wav, wav)
                 sentence = (await transcribe(client, audio, language=language, home=known)).text
-                timings["stt"] = _ms(perf_counter() - began)
+                timings["stt"] = ms(perf_counter() - began)
             asked = perf_counter()
             understood = await recognize(client, sentence, language=language, home=known)
-            timings["intent"] = _ms(perf_counter() - asked)
-            timings["total"] = _ms(perf_counter() - began)
+            timings["intent"] = ms(perf_counter() - asked)
+            timings["total"] = ms(perf_counter() - began)
         for intent in understood.intents:
             slots = {entity.name: entity.value for entity in intent.entities}
             if as_json:
-                _line("intent", text=sentence, name=intent.name, slots=slots)
+                line("intent", text=sentence, name=intent.name, slots=slots)
             else:
                 _OUT.print(intent.name, json.dumps(slots, ensure_ascii=False), markup=False)
         if as_json:
-            _summary(text=sentence, intents=len(understood.intents), timings_ms=timings)
+            summary(text=sentence, intents=len(understood.intents), timings_ms=timings)
         if not understood.intents:
             raise UnitError(f"not understood: {sentence!r}")
 
@@ -245,13 +239,13 @@ def doctor(as_json: AsJson = False) -> None:
     findings = asyncio.run(examine())
     for finding in findings:
         if as_json:
-            _line("finding", ok=finding.ok, what=finding.what, detail=finding.detail)
+            line("finding", ok=finding.ok, what=finding.what, detail=finding.detail)
         else:
             mark = "[green]ok  [/]" if finding.ok else "[red]fail[/]"
             _OUT.print(mark, f"[bold]{finding.what}[/]", finding.detail, soft_wrap=True)
     failed = sum(not finding.ok for finding in findings)
     if as_json:
-        _summary(findings=len(findings), failed=failed, timings_ms={})
+        summary(findings=len(findings), failed=failed, timings_ms={})
     raise typer.Exit(1 if failed else 0)
 
 
@@ -265,36 +259,9 @@ def _top(
         raise typer.Exit
 
 
-@asynccontextmanager
-async def _client(uri: str | None) -> AsyncIterator[Client]:
-    """Connect to the given node, else to the first one found, else to one started for this call."""
-    if uri is None and (found := await find_nodes(timeout=1.0, most=1)):
-        uri = found[0].uri
-    if uri is not None:
-        async with Client(uri) as client:
-            yield client
-        return
-    with TemporaryDirectory() as folder:
-        settings = load_config(data_dir=folder, host="127.0.0.1", port=0, advertise=[])
-        async with Node(settings) as node, Client(f"tcp://127.0.0.1:{node.port}") as client:
-            yield client
-
-
 def _home(path: Path | None) -> dict[str, Any] | None:
     """Return the home of a YAML file as `context.home`; `BadRequest`."""
     return None if path is None else read_home(path).as_dict()
-
-
-def _line(kind: str, **values: object) -> None:
-    typer.echo(json.dumps({"type": kind, **values}, ensure_ascii=False))
-
-
-def _summary(**values: object) -> None:
-    _line("summary", **values)
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 1)
 
 
 def _fail(error: UnitError, code: int) -> None:

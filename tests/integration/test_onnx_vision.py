@@ -53,14 +53,26 @@ def engine(path: Path, **options: Any) -> OnnxVision:
     return OnnxVision(model=LocalModel(name="eyes", path=path, options=options))
 
 
+class Real(dict[str, OnnxVision]):
+    """The real models, loaded when they are first asked for."""
+
+    def __missing__(self, name: str) -> OnnxVision:
+        eyes = engine(data(f"vision-yolo/{name}"))
+        try:
+            eyes.load()
+        except EngineFailed as error:
+            if "NOT_IMPLEMENTED" not in str(error):
+                raise
+            # The last release for Python 3.10 lacks operators of some quantised models.
+            pytest.skip(f"this ONNX Runtime cannot run {name}")
+        self[name] = eyes
+        return eyes
+
+
 @pytest.fixture(scope="module")
-def real() -> dict[str, OnnxVision]:
-    """Return the real models, loaded."""
-    loaded = {}
-    for name in (DETECT, SEGMENT, POSE):
-        loaded[name] = engine(data(f"vision-yolo/{name}"))
-        loaded[name].load()
-    return loaded
+def real() -> Real:
+    """Return the real models."""
+    return Real()
 
 
 def overlap(a: list[float], b: list[float]) -> float:
@@ -128,15 +140,15 @@ def outputs_for(model: str, image: Pixels) -> list[Array]:
 @pytest.mark.parametrize("name", PICTURES)
 @pytest.mark.parametrize(("model", "classes"), [(DETECT, 80), (SEGMENT, 80), (POSE, 1)])
 def test_results_are_those_of_the_plainest_decoder(
-    real: dict[str, OnnxVision], model: str, classes: int, name: str
+    real: Real, model: str, classes: int, name: str
 ) -> None:
-    image = picture(name)
+    image, eyes = picture(name), real[model]
     outputs = outputs_for(model, image)
     wanted = plainly(outputs[0][0], classes, image, 320 if model == SEGMENT else 640)
 
-    found = real[model].analyze(image, VisionRequest()).objects
+    found = eyes.analyze(image, VisionRequest()).objects
 
-    labels = real[model].info.models[0].labels
+    labels = eyes.info.models[0].labels
     assert len(found) == len(wanted)
     for one, row in zip(found, wanted, strict=True):
         assert one.label == labels[row["class"]]
@@ -170,14 +182,14 @@ def assert_same_mask(one: Found, row: dict[str, Any], prototypes: Array) -> None
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_what_two_models_agree_on_is_found(real: dict[str, OnnxVision], name: str) -> None:
+def test_what_two_models_agree_on_is_found(real: Real, name: str) -> None:
     expected = json.loads(data("media/expected_images.json").read_text("utf-8"))[f"images/{name}"]
     labels = [one.label for one in real[DETECT].analyze(picture(name), VisionRequest()).objects]
     for label, number in expected.items():
         assert labels.count(label) >= number
 
 
-def test_the_bus_and_its_people(real: dict[str, OnnxVision]) -> None:
+def test_the_bus_and_its_people(real: Real) -> None:
     scene = real[DETECT].analyze(picture("bus.jpg"), VisionRequest())
     labels = [one.label for one in scene.objects]
     assert (scene.width, scene.height) == (810, 1080)
@@ -188,7 +200,7 @@ def test_the_bus_and_its_people(real: dict[str, OnnxVision]) -> None:
     )
 
 
-def test_masks_fill_their_boxes_and_stay_in_them(real: dict[str, OnnxVision]) -> None:
+def test_masks_fill_their_boxes_and_stay_in_them(real: Real) -> None:
     seen = 0
     for name in PICTURES:
         scene = real[SEGMENT].analyze(picture(name), VisionRequest(min_confidence=0.5))
@@ -207,7 +219,7 @@ def test_masks_fill_their_boxes_and_stay_in_them(real: dict[str, OnnxVision]) ->
     assert seen >= 7
 
 
-def test_noses_are_where_noses_are(real: dict[str, OnnxVision]) -> None:
+def test_noses_are_where_noses_are(real: Real) -> None:
     people = real[POSE].analyze(picture("bus.jpg"), VisionRequest()).objects
     noses = [one.keypoints[0] for one in people if one.keypoints is not None]
     sure = [(x, y) for x, y, seen in noses if seen > 0.9]
@@ -357,7 +369,7 @@ def test_cuda_that_is_not_there_is_an_error_where_it_was_asked_for(tmp_path: Pat
         OnnxVision(model=model, provider="cuda").load()
 
 
-def test_a_look_can_be_ended_and_the_next_one_is_whole(real: dict[str, OnnxVision]) -> None:
+def test_a_look_can_be_ended_and_the_next_one_is_whole(real: Real) -> None:
     eyes, image = real[DETECT], picture("bus.jpg")
     ended: list[UnitError] = []
 
@@ -381,7 +393,7 @@ def test_a_look_can_be_ended_and_the_next_one_is_whole(real: dict[str, OnnxVisio
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3000), (3000, 2)])
 def test_pictures_of_absurd_shapes_are_seen(
-    real: dict[str, OnnxVision], shape: tuple[int, int]
+    real: Real, shape: tuple[int, int]
 ) -> None:
     scene = real[SEGMENT].analyze(
         np.full((*shape, 3), 200, np.uint8), VisionRequest(min_confidence=0.01)
@@ -400,7 +412,7 @@ def test_the_engine_is_made_by_its_name(tmp_path: Path) -> None:
     assert made.info.parallel == 1
 
 
-def test_people_do_not_overlap_in_the_answer(real: dict[str, OnnxVision]) -> None:
+def test_people_do_not_overlap_in_the_answer(real: Real) -> None:
     found = real[DETECT].analyze(picture("bus.jpg"), VisionRequest(min_confidence=0.05)).objects
     people = np.array([one.box for one in found if one.label == "person"], np.float32)
     overlaps = iou(people, people)

@@ -32,7 +32,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "node": LEAVES | {"config", "staff", "units", "wire", "video"},
     "doctor": LEAVES | {"config", "roster", "wire", "engines"},
     "models_command": LEAVES | {"config", "catalog"},
-    "cli": LEAVES | {"config", "node", "doctor", "dialog", "models_command", "wire"},
+    "command": LEAVES | {"config", "node", "wire"},
+    "see_command": LEAVES | {"command", "dialog", "video", "vision", "wire"},
+    "cli": LEAVES
+    | {"config", "node", "doctor", "dialog", "command", "models_command", "see_command"},
 }
 """Which rooms a room of the package may use; itself is understood."""
 

@@ -70,8 +70,8 @@ async def analyze(client: Client, image: bytes, wanted: Looking) -> Seen:
             height=int(data["height"]),
             objects=tuple(data["objects"]),
             timing=data.get("context", {}).get("timing", {}),
-            annotated=annotated and annotated.data,
-            depth=depth and _depth(depth.data, data["depth"]),
+            annotated=annotated.data if annotated else None,
+            depth=_depth(depth.data, data["depth"]) if depth else None,
         )
     except (KeyError, TypeError, AttributeError, ValueError) as err:
         raise UnitError(f"the node's answer cannot be understood: {err!r}") from None

@@ -167,6 +167,21 @@ ENGINES: dict[str, EngineRow] = {
         extra="onnx",
         takes_model=True,
     ),
+    "onnx-depth": EngineRow(
+        kind="vision",
+        module="onnx_depth",
+        factory="OnnxDepth",
+        requires=("onnxruntime",),
+        extra="onnx",
+        takes_model=True,
+    ),
+    "opencv-people": EngineRow(
+        kind="vision",
+        module="opencv_people",
+        factory="OpenCvPeople",
+        requires=("cv2",),
+        extra="vision",
+    ),
 }
 """All engines by name; within a kind, the better ones first."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from wyoming_units.vision.rle import decode
 from wyoming_units.vision.scene import DepthMap, Found, Scene
 
 FAR = 200.0
@@ -94,10 +95,11 @@ class Calibration:
         seen = self._sample(near, depth.metric)
         # What lasts is the still background. Samples are compared in its scale, which is another in
         # every picture; so neither drift nor somebody in front of a known place moves the line.
-        scale, shift = _alignment(seen, self._background()) if self._past else (1.0, 0.0)
+        aligned = _alignment(seen, self._background()) if self._past else (1.0, 0.0)
+        scale, shift = aligned or (1.0, 0.0)
         self._past.append(scale * seen + shift)
-        line = _line(self._background(), self._points)
-        if line is None or scale <= 0:
+        line = aligned and _line(self._background(), self._points)
+        if not line:
             return depth
         factor, offset = line
         inverse = factor * (scale * near + shift) + offset
@@ -121,6 +123,8 @@ class Calibration:
 _GRID = 24
 _PATCH = 0.01
 """Half the side of what is looked at around a known place, as part of the picture's."""
+_ALIKE = 0.1
+"""Part of a map's variation that must be the background's, else it shows something else."""
 
 
 def _around(near: _Values, point: KnownPoint) -> float:
@@ -138,28 +142,34 @@ def _line(background: _Values, points: Sequence[KnownPoint]) -> tuple[float, flo
         values, inverse = background[:2], [*inverse, 0.0]
     run, rise = float(values[0] - values[1]), inverse[0] - inverse[1]
     spread = float(np.ptp(background[len(points) :]))
-    if abs(run) < 0.02 * spread or run * rise <= 0:
+    if abs(run) < max(0.02 * spread, 1e-9) or run * rise <= 0:
         return None
     factor = rise / run
     return factor, inverse[0] - factor * float(values[0])
 
 
-def _alignment(values: _Values, to: _Values) -> tuple[float, float]:
-    """Return (scale, shift) that bring most values to where they were; the rest has moved."""
-    kept = np.ones(len(values), bool)
-    scale, shift = 1.0, 0.0
-    for _ in range(8):
-        x, y = values[kept], to[kept]
-        spread = float(np.var(x))
-        scale = float(np.mean((x - x.mean()) * (y - y.mean()))) / spread if spread > 0 else 1.0
-        shift = float(y.mean() - scale * x.mean())
-        wrong = np.abs(scale * values + shift - to)
-        kept = wrong <= np.quantile(wrong, 0.6)
-    return scale, shift
+def _alignment(values: _Values, to: _Values) -> tuple[float, float] | None:
+    """Return (scale, shift) that bring most values to where they were; None where nothing is as it was.
+
+    It is the line with the least absolute errors, which what has moved does not bend: it is off the line
+    in `values`, seldom in `to`, the still background. So the line is over `to`, and then turned round.
+    """
+    weights = np.ones(len(to))
+    for _ in range(20):
+        x, y = np.average(to, weights=weights), np.average(values, weights=weights)
+        spread = np.average((to - x) ** 2, weights=weights)
+        slope = np.average((to - x) * (values - y), weights=weights) / max(spread, 1e-12)
+        wrong = np.abs(values - y - slope * (to - x))
+        weights = 1 / np.maximum(wrong, 1e-3 * np.std(values) + 1e-12)
+    if slope * np.std(to) <= _ALIKE * np.std(values):
+        return None
+    return float(1 / slope), float(x - y / slope)
 
 
 def _inverse(depth: DepthMap) -> _Values:
-    return 1 / np.maximum(depth.values, _NEAR) if depth.metric else depth.values
+    if not depth.metric:
+        return depth.values
+    return np.asarray(1 / np.maximum(depth.values, _NEAR), np.float32)
 
 
 def _ends(near: _Values) -> tuple[float, float]:

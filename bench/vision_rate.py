@@ -41,7 +41,9 @@ def session(model: Path, threads: int) -> onnxruntime.InferenceSession:
 
 def script(run: onnxruntime.InferenceSession, jpeg: bytes) -> int:
     """Detect as tutorials do; return how many objects there are."""
-    image = cv2.cvtColor(cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1), cv2.COLOR_BGR2RGB)
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1)
+    assert image is not None
+    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     height, width = image.shape[:2]
     scale = _SIZE / max(height, width)
     small = cv2.resize(image, (round(width * scale), round(height * scale)))

@@ -392,9 +392,7 @@ def test_a_look_can_be_ended_and_the_next_one_is_whole(real: Real) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3000), (3000, 2)])
-def test_pictures_of_absurd_shapes_are_seen(
-    real: Real, shape: tuple[int, int]
-) -> None:
+def test_pictures_of_absurd_shapes_are_seen(real: Real, shape: tuple[int, int]) -> None:
     scene = real[SEGMENT].analyze(
         np.full((*shape, 3), 200, np.uint8), VisionRequest(min_confidence=0.01)
     )

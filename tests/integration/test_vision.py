@@ -175,4 +175,3 @@ async def test_an_analysis_can_be_cancelled_by_its_id() -> None:
         answer = await peer.frame()
         assert answer is not None
         assert (answer["code"], answer["request"]) == ("cancelled", {"id": "one"})
-

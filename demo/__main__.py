@@ -1,4 +1,4 @@
-"""`script/run`: a node, a real Home Assistant, and a spoken sentence that switches a light."""
+"""`script/run`: a node, a real Home Assistant, a sentence that switches a light, a camera that does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import shutil
 import signal
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,13 @@ from typing import Annotated, Any
 
 import typer
 
-from demo import assist, home, home_assistant, node, speech
+from demo import assist, home, home_assistant, node, sight, speech
 from demo.api import Api
 from demo.assist import Assistant
+from demo.camera import PictureCamera
 from demo.processes import Child, DemoError, choose_port
 from demo.report import Report
+from demo.sight import Sight
 from demo.speech import Speech
 from demo.turn import Turn, run_turn
 from wyoming_units.errors import UnitError
@@ -43,6 +45,28 @@ class Options:
     """Of the node."""
     ha_port: int | None
     """Of Home Assistant."""
+    camera: Sequence[str]
+    """Pictures, videos, folders or addresses that the camera shows; empty: what the test data has."""
+    vision_models: Path | None
+    """Folder of networks for the camera; None: what the test data has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of it all; None: that part failed, or there is no camera."""
+
+    turn: Turn | None
+    sight: Sight | None
+
+    @property
+    def done(self) -> bool:
+        """Return whether all that was there worked."""
+        return self.turn is not None and self.turn.done and (not self.sight or self.sight.done)
+
+    def result(self) -> dict[str, Any]:
+        """Return what the RESULT line tells."""
+        turn = self.turn.result() if self.turn else {}
+        return {**turn, "camera": self.sight.result() if self.sight else None}
 
 
 class Demo:
@@ -68,7 +92,8 @@ class Demo:
         """Start the node; return its address and id."""
         uri = f"tcp://127.0.0.1:{port}"
         with self._report.step("Starting a node with the embedded profile") as step:
-            child = self._own(await node.start(self._folder / "node", port))
+            models = sight.units(self._options.vision_models)
+            child = self._own(await node.start(self._folder / "node", port, models))
             info = await node.ready(child, uri)
             engines = ", ".join(program["name"] for program in node.programs(info))
             step.text = f"Node on port {port}: {engines}"
@@ -114,6 +139,26 @@ class Demo:
         self._report.timeline(turn)
         return turn
 
+    async def start_camera(self) -> str | None:
+        """Start the camera; return its address, None where it has nothing to show."""
+        if not (shown := self._options.camera or sight.pictures()):
+            self._report.say("  no pictures for a camera here: give some with --camera")
+            return None
+        return await self._parts.enter_async_context(PictureCamera(shown).serve())
+
+    async def see(self, api: Api, assistant: Assistant, camera: str) -> Sight:
+        """Let the node watch the camera until a person appears and the light goes on."""
+        with self._report.step("Adding the camera") as step:
+            await sight.add_camera(api, camera)
+            tasks = await sight.watch(api, assistant.entry_id)
+            step.text = f"Camera added; the node looks for: {', '.join(tasks)}"
+        with self._report.step("Waiting for a person to appear") as step:
+            seen = await sight.wait_for_person(api)
+            counts = ", ".join(f"{count} {label}" for label, count in seen.counts.items() if count)
+            light = f"{sight.LIGHT}: {seen.light_before} → {seen.light_after}"
+            step.text = f"A person appeared ({counts}); {light}"
+        return seen
+
     async def ended(self) -> None:
         """Wait until a part ends by itself, which is a failure."""
         await asyncio.gather(*(child.ended() for child in self._children))
@@ -130,31 +175,32 @@ class Demo:
         return port
 
 
-async def run(options: Options, folder: Path, report: Report) -> Turn | None:
-    """Start everything and speak once; then stop, or stay until Ctrl-C. None: the turn failed."""
+async def run(options: Options, folder: Path, report: Report) -> Outcome:
+    """Start everything, speak once and see once; then stop, or stay until Ctrl-C."""
     async with AsyncExitStack() as parts:
         demo = Demo(options, folder, report, parts)
         recording = speech.read(options.wav) if options.wav else None
         node_port, home_assistant_port = demo.choose_ports()
+        camera = await demo.start_camera()
         uri, node_id = await demo.start_node(node_port)
         url, api = await demo.start_home_assistant(home_assistant_port)
         assistant = await demo.assemble(api, node_id, node_port)
         spoken = recording or await speech.synthesize(uri, options.text)
         if options.once:
-            return await demo.speak(api, assistant, spoken)
-        turn = None
-        try:
-            turn = await demo.speak(api, assistant, spoken)
-        except DemoError as err:
-            report.fail(str(err))
+            return Outcome(
+                turn=await demo.speak(api, assistant, spoken),
+                sight=await demo.see(api, assistant, camera) if camera else None,
+            )
+        turn = await report.tried(demo.speak(api, assistant, spoken))
+        seen = await report.tried(demo.see(api, assistant, camera)) if camera else None
         login = f"user {home_assistant.USER}, password {home_assistant.PASSWORD}"
         report.say(f"\n[bold]{url}[/]  {login}. Ctrl-C stops Home Assistant and the node.")
         with suppress(asyncio.CancelledError):
             await demo.ended()
-        return turn
+        return Outcome(turn=turn, sight=seen)
 
 
-async def _interruptible(work: Coroutine[Any, Any, Turn | None]) -> Turn | None:
+async def _interruptible(work: Coroutine[Any, Any, Outcome]) -> Outcome:
     """Await `work`; the signals that end a program cancel it, so that it cleans up."""
     task = asyncio.current_task()
     assert task is not None
@@ -171,19 +217,34 @@ def command(
     ha_port: Annotated[
         int | None, typer.Option(help=f"Port of Home Assistant [{_HOME_ASSISTANT_PORT}].")
     ] = None,
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(help="Picture, video, folder or address that the camera shows; repeatable."),
+    ] = None,
+    vision_models: Annotated[
+        Path | None, typer.Option(help="Folder of ONNX networks for the camera.")
+    ] = None,
 ) -> None:
-    """Run a node and a real Home Assistant, and change the home with a spoken sentence.
+    """Run a node and a real Home Assistant, and change the home with a sentence and with a camera.
 
     With --once the last line is RESULT and JSON; the exit status is 0 only if the home changed
-    and the reply was heard.
+    and the reply was heard, and if a person who appeared switched the light.
     """
     if wav and text:
         raise typer.BadParameter("give --wav or --text, not both")
-    options = Options(once=once, wav=wav, text=text or _TEXT, port=port, ha_port=ha_port)
+    options = Options(
+        once=once,
+        wav=wav,
+        text=text or _TEXT,
+        port=port,
+        ha_port=ha_port,
+        camera=camera or (),
+        vision_models=vision_models,
+    )
     report = Report()
     folder = Path(tempfile.mkdtemp(prefix="wyoming-units-demo-"))
     try:
-        turn = asyncio.run(_interruptible(run(options, folder, report)))
+        outcome = asyncio.run(_interruptible(run(options, folder, report)))
     except (DemoError, UnitError) as err:
         # What the parts wrote helps to see why; where none had started there is nothing to keep.
         logs = any(folder.glob("*.log"))
@@ -192,11 +253,11 @@ def command(
             shutil.rmtree(folder)
         raise typer.Exit(1) from None
     except asyncio.CancelledError:
-        turn = None
+        outcome = Outcome(turn=None, sight=None)
     shutil.rmtree(folder)
-    if turn is not None and once:
-        typer.echo(f"RESULT {json.dumps(turn.result(), ensure_ascii=False)}")
-    if turn is None or not turn.done:
+    if outcome.turn is not None and once:
+        typer.echo(f"RESULT {json.dumps(outcome.result(), ensure_ascii=False)}")
+    if not outcome.done:
         raise typer.Exit(1)
 
 

@@ -10,7 +10,7 @@ from demo.api import Api
 from demo.processes import DemoError, poll
 
 DOMAIN = "wyoming_units"
-_FLOWS = "/api/config/config_entries/flow"
+FLOWS = "/api/config/config_entries/flow"
 _FOUND_SECONDS = 20.0
 
 
@@ -41,22 +41,22 @@ async def discovered(api: Api, node_id: str) -> str | None:
 
 async def entered(api: Api, port: int) -> str:
     """Return a flow into which a user has typed the address of a node on this machine."""
-    flow_id = str((await api.post(_FLOWS, {"handler": DOMAIN}))["flow_id"])
-    await api.post(f"{_FLOWS}/{flow_id}", {"host": "127.0.0.1", "port": port})
+    flow_id = str((await api.post(FLOWS, {"handler": DOMAIN}))["flow_id"])
+    await api.post(f"{FLOWS}/{flow_id}", {"host": "127.0.0.1", "port": port})
     return flow_id
 
 
 async def set_up(api: Api, flow_id: str) -> str:
     """Say yes to every step of a setup flow; return the id of the config entry."""
-    step = await api.get(f"{_FLOWS}/{flow_id}")
+    step = await api.get(f"{FLOWS}/{flow_id}")
     while step["type"] == "form":
-        step = await api.post(f"{_FLOWS}/{flow_id}", _agree(step))
+        step = await api.post(f"{FLOWS}/{flow_id}", agree(step))
     if step["type"] != "create_entry":
         raise DemoError(f"the integration's setup ended with {step.get('reason', step['type'])}")
     return str(step["result"]["entry_id"])
 
 
-def _agree(step: Mapping[str, Any]) -> dict[str, Any]:
+def agree(step: Mapping[str, Any]) -> dict[str, Any]:
     """Return the suggested answers of a form; `DemoError` when it shows an error."""
     if step["errors"]:
         raise DemoError(f"the integration's setup says {', '.join(step['errors'].values())}")

@@ -7,7 +7,7 @@ from typing import Any
 from demo.api import Api
 
 _FLOORS = {
-    "Ground Floor": (0, ("Living Room", "Kitchen", "Hallway")),
+    "Ground Floor": (0, ("Living Room", "Kitchen", "Hallway", "Porch")),
     "Upper Floor": (1, ("Bedroom",)),
 }
 _PLACES = {
@@ -15,6 +15,7 @@ _PLACES = {
     "light.living_room_lamp": "Living Room",
     "light.bedroom_light": "Bedroom",
     "light.hallway_light": "Hallway",
+    "light.porch_light": "Porch",
     "cover.living_room_blind": "Living Room",
     "lock.front_door": "Hallway",
     "climate.living_room_thermostat": "Living Room",
@@ -25,6 +26,7 @@ _STATES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("light.turn_on", "light.living_room_lamp", {"brightness_pct": 60}),
     ("light.turn_off", "light.bedroom_light", {}),
     ("light.turn_on", "light.hallway_light", {}),
+    ("light.turn_off", "light.porch_light", {}),
     ("cover.close_cover", "cover.living_room_blind", {}),
     ("lock.lock", "lock.front_door", {}),
     ("climate.set_hvac_mode", "climate.living_room_thermostat", {"hvac_mode": "heat"}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,17 @@ from wyoming_units.errors import UnitError
 from wyoming_units.wire.client import Client
 
 _START_SECONDS = 60.0
+_VOICE = ("wake", "stt", "tts", "intent")
 
 
-async def start(folder: Path, port: int) -> Child:
-    """Start it with its data in `folder`; it may still be loading."""
+async def start(folder: Path, port: int, vision: Sequence[str] = ()) -> Child:
+    """Start it with its data in `folder` and these vision units; it may still be loading."""
+    units = [*_VOICE, *vision] if vision else []
     return await Child.start(
         "the node",
         *("wyoming-units", "serve", "--port", str(port), "--data-dir", folder),
         *("--name", "Wyoming Units demo"),
+        *(argument for unit in units for argument in ("--unit", unit)),
         log=folder.with_name("node.log"),
     )
 

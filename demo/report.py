@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
@@ -12,6 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from demo.processes import DemoError
 from demo.speech import END_OF_SPEECH
 from demo.turn import Turn
 
@@ -40,6 +41,14 @@ class Report:
         Console(stderr=True, highlight=False).print(
             f"script/run: {text}", markup=False, soft_wrap=True
         )
+
+    async def tried[Result](self, work: Awaitable[Result]) -> Result | None:
+        """Return what comes of `work`; None where it fails, which is told."""
+        try:
+            return await work
+        except DemoError as err:
+            self.fail(str(err))
+            return None
 
     def say(self, text: str = "") -> None:
         """Write a line; rich markup is read."""

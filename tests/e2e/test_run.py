@@ -1,47 +1,21 @@
 """`script/run` as a newcomer uses it: real processes, a real Home Assistant, nothing mocked."""
 
 import json
-import os
-import re
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import ifaddr
 import pytest
 
-ROOT = Path(__file__).parents[2]
-RUN = ROOT / "script" / "run"
-DATA = Path(os.environ.get("WYOMING_UNITS_TEST_DATA") or ROOT.parent / "shared" / "data")
+from tests.e2e.running import DATA, RUN, SECONDS, read_until, start
+
 KITCHEN_LIGHTS = DATA / "media" / "home" / "en" / "generated" / "turn on the Kitchen lights.wav"
-SECONDS = 240
 
 pytestmark = pytest.mark.timeout(SECONDS + 60)
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Give every run a temporary folder of its own, and insist that nothing stays there or runs on."""
-    yield os.environ | {"TMPDIR": str(tmp_path), "COLUMNS": "100"}
-    assert not _processes(tmp_path)
-    assert not list(tmp_path.iterdir())
-
-
-def _processes(folder: Path) -> list[str]:
-    """Return the command lines of all processes that were started for a folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue  # ended meanwhile
-        if str(folder) in command:
-            found.append(command)
-    return found
 
 
 def _run(environment: dict[str, str], *options: str | Path) -> subprocess.CompletedProcess[str]:
@@ -65,27 +39,6 @@ def _once(environment: dict[str, str], *options: str | Path) -> tuple[str, dict[
     return done.stdout, json.loads(result)
 
 
-def _start(environment: dict[str, str], *options: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [RUN, *options],
-        env=environment | {"PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def _read_until(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
-    """Return the match of the first line that has one."""
-    assert process.stdout is not None
-    written = []
-    for line in process.stdout:
-        written.append(line)
-        if match := re.search(pattern, line):
-            return match
-    raise AssertionError(f"no {pattern!r} in:\n{''.join(written)}")
-
-
 def _has_network() -> bool:
     """Return whether there is more than loopback, which has no multicast."""
     addresses = (ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4)
@@ -104,30 +57,50 @@ def _check_turn(result: dict[str, Any]) -> None:
 
 
 def test_a_sentence_of_the_tts_unit_switches_the_light_and_is_answered(
-    environment: dict[str, str],
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    written, result = _once(environment)
+    no_photographs = {"WYOMING_UNITS_TEST_DATA": str(tmp_path_factory.mktemp("empty"))}
+    written, result = _once(environment | no_photographs)
     assert result["transcript"].lower().removesuffix("s") == "turn on the kitchen light"
     _check_turn(result)
     # Found, not told: the integration's flow was started by the node's announcement.
     if _has_network():
         assert "Zeroconf found the node" in written
+    assert "no pictures for a camera here: give some with --camera" in written
+    assert result["camera"] is None
 
 
 @pytest.mark.skipif(not KITCHEN_LIGHTS.exists(), reason=f"no recordings in {DATA}")
-def test_a_recording_switches_the_light_and_is_answered(environment: dict[str, str]) -> None:
+def test_a_recording_and_then_a_person_before_the_camera_switch_their_lights(
+    environment: dict[str, str],
+) -> None:
     _, result = _once(environment, "--wav", KITCHEN_LIGHTS)
     # One "s" decides between the light and the lights, which here are the same.
     assert result["transcript"].lower().removesuffix("s") == "turn on the kitchen light"
     _check_turn(result)
+    seen = result["camera"]
+    assert seen["label"] == "person"
+    assert seen["confidence"] > 0.5
+    assert seen["counts"]["person"] >= 1
+    assert (seen["light_before"], seen["light_after"]) == ("off", "on")
+
+
+def test_a_picture_that_cannot_be_shown_is_one_clear_line(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    done = _run(environment, "--camera", tmp_path / "missing.jpg")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"script/run: cannot show {tmp_path / 'missing.jpg'}: No such file or directory"
+    ]
 
 
 def test_it_stays_up_on_loopback_until_interrupted_and_leaves_nothing(
     environment: dict[str, str],
 ) -> None:
-    with _start(environment) as process:
+    with start(environment) as process:
         try:
-            port = int(_read_until(process, r"http://127\.0\.0\.1:(\d+)\S*  ?user demo")[1])
+            port = int(read_until(process, r"http://127\.0\.0\.1:(\d+)\S*  ?user demo")[1])
             with socket.create_connection(("127.0.0.1", port), timeout=5):
                 pass
             process.send_signal(signal.SIGINT)
@@ -139,8 +112,8 @@ def test_it_stays_up_on_loopback_until_interrupted_and_leaves_nothing(
 
 
 def test_terminated_while_starting_it_leaves_nothing(environment: dict[str, str]) -> None:
-    with _start(environment, "--once") as process:
-        _read_until(process, "Starting Home Assistant")
+    with start(environment, "--once") as process:
+        read_until(process, "Starting Home Assistant")
         time.sleep(1)
         process.terminate()
         assert process.wait(60) != 0

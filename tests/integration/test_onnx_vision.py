@@ -407,7 +407,7 @@ def test_the_engine_is_made_by_its_name(tmp_path: Path) -> None:
     model = LocalModel(name="eyes", path=network(tmp_path / "m.onnx", [table()]))
     made = create_engine("onnx-vision", model=model, threads=1)
     assert made.info.name == "onnx-vision"
-    assert made.info.parallel == 1
+    assert made.info.parallel == 2
 
 
 def test_people_do_not_overlap_in_the_answer(real: Real) -> None:

@@ -43,7 +43,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "errors": set(),
     "observe": set(),
     "speech": {"numpy"},
-    "vision": {"numpy", "PIL"},
+    "vision": {"numpy", "PIL", "cv2"},
     "video": {"numpy", "av"},
     "units": {"numpy", "soxr", "wyoming"},
     "wire": {"wyoming", "zeroconf", "ifaddr"},

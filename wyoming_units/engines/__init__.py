@@ -17,7 +17,7 @@ class EngineRow:
     """Where an engine is and what it needs."""
 
     kind: str
-    """A unit's (`wake`, `stt`, `tts`, `intent`, `vision`), or what helps one (`vad`, `turn`, `speaker`, `punctuation`)."""
+    """A unit's (`wake`, `stt`, `tts`, `intent`, `vision`), or a helper's (`vad`, `turn`, `speaker`, `punctuation`)."""
     module: str
     factory: str
     """Name of the class in the module."""
@@ -163,8 +163,8 @@ ENGINES: dict[str, EngineRow] = {
         kind="vision",
         module="onnx_vision",
         factory="OnnxVision",
-        requires=("onnxruntime",),
-        extra="onnx",
+        requires=("onnxruntime", "cv2"),
+        extra="vision,onnx",
         takes_model=True,
     ),
     "onnx-depth": EngineRow(

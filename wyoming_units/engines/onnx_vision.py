@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
@@ -49,6 +50,8 @@ class OnnxVision:
         self._threads = threads or os.cpu_count() or 1
         self._provider = provider or model.options.get("provider")
         self._runs = Runs()
+        # One picture is made ready while the network looks at another.
+        self._turn = threading.Lock()
         self._session: InferenceSession | None = None
         self._network: Network | None = None
 
@@ -67,6 +70,7 @@ class OnnxVision:
             description="Object networks on ONNX Runtime",
             version=version("onnxruntime"),
             attribution=_MAKER,
+            parallel=2,
             models=(
                 Model(
                     name=model.name,
@@ -134,7 +138,7 @@ class OnnxVision:
 
     def _run(self, session: InferenceSession, picture: NDArray[Any]) -> list[NDArray[Any]]:
         name = self._file.inputs[0].name
-        with self._runs.call():
+        with self._turn, self._runs.call():
             try:
                 return self._runs.of(session).run(None, {name: picture})
             except Exception as err:  # onnxruntime's errors have no base class of their own

@@ -31,13 +31,13 @@ class Letterbox:
 
     def apply(self, image: Pixels) -> Pixels:
         """Return the input: the picture (height, width, 3), scaled, with grey around it."""
-        from PIL import Image
+        import cv2  # a tenth of the time that Pillow takes
 
         if self.inner != (self.width, self.height):
-            # The gap lets Pillow halve large pictures first, which nobody sees and saves most of the time.
-            picture = Image.fromarray(image)
-            picture = picture.resize(self.inner, Image.Resampling.BILINEAR, reducing_gap=1.0)
-            image = np.asarray(picture)
+            # Networks are trained on pictures that were scaled linearly; far smaller ones would lose thin things.
+            far = 2 * self.inner[0] < self.width
+            how = cv2.INTER_AREA if far else cv2.INTER_LINEAR
+            image = np.asarray(cv2.resize(image, self.inner, interpolation=how), np.uint8)
         if self.inner == self.size:
             return image
         width, height = self.size

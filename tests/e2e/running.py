@@ -1,0 +1,33 @@
+"""Starts `script/run` and reads what it says."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+RUN = ROOT / "script" / "run"
+DATA = Path(os.environ.get("WYOMING_UNITS_TEST_DATA") or ROOT.parent / "shared" / "data")
+PICTURES = DATA / "media" / "images"
+SECONDS = 240
+
+
+def start(environment: dict[str, str], *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [RUN, *options],
+        env=environment | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def read_until(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
+    """Return the match of the first line that has one."""
+    assert process.stdout is not None
+    written = []
+    for line in process.stdout:
+        written.append(line)
+        if match := re.search(pattern, line):
+            return match
+    raise AssertionError(f"no {pattern!r} in:\n{''.join(written)}")

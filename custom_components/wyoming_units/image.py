@@ -117,22 +117,27 @@ class DepthImage(AnnotatedImage):
 
     _attr_content_type = "image/png"
     _part = "depth-map"
+    _size = (1, 1)
+    """Of the camera's picture."""
 
     @callback
     @override
     def _take(self, seen: Analysis) -> None:
         self._metric = seen.metric
+        self._size = (seen.width, seen.height)
 
     @override
     async def async_image(self) -> bytes | None:
         """Return the coloured depth map, None where there was none."""
         if self._picture is None:
             return None
-        return await self.hass.async_add_executor_job(coloured, self._picture, self._metric)
+        return await self.hass.async_add_executor_job(
+            coloured, self._picture, self._metric, self._size
+        )
 
 
-def coloured(depth: bytes, far_is_large: bool) -> bytes:
-    """Return a 16-bit depth map (PNG) in colours, from the nearest to the farthest thing in it."""
+def coloured(depth: bytes, far_is_large: bool, size: tuple[int, int]) -> bytes:
+    """Return a 16-bit depth map (PNG) in colours, nearest to farthest, in the shape of a picture of that size."""
     with Image.open(BytesIO(depth)) as opened:
         values = opened.convert("I")
     least, most = cast(tuple[float, float], values.getextrema())  # it has one channel
@@ -140,6 +145,8 @@ def coloured(depth: bytes, far_is_large: bool) -> bytes:
     grey = values.point(lambda value: value * scale - least * scale).convert("L")
     if far_is_large:
         grey = ImageOps.invert(grey)
+    width, height = size
+    grey = grey.resize((grey.width, max(1, round(grey.width * height / width))))
     written = BytesIO()
     ImageOps.colorize(grey, FAR, NEAR, mid=BETWEEN).save(written, "PNG")
     return written.getvalue()

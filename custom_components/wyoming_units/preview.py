@@ -5,6 +5,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Final
+from zlib import crc32
 
 from aiohttp import web
 from homeassistant.components.camera import async_get_image
@@ -29,11 +30,11 @@ COLOURS: Final = ("#ffcc00", "#00c8ff", "#ff5078", "#78e650", "#c88cff", "#ff8c2
 class PreviewView(HomeAssistantView):
     """Gives the frontend the picture of a flow; the path is signed."""
 
-    url = f"/api/{DOMAIN}/preview/{{flow_id}}"
+    url = f"/api/{DOMAIN}/preview/{{flow_id}}/{{version}}"
     name = f"api:{DOMAIN}:preview"
 
-    async def get(self, request: web.Request, flow_id: str) -> web.Response:
-        """Return the picture."""
+    async def get(self, request: web.Request, flow_id: str, version: str) -> web.Response:
+        """Return the picture; its version keeps browsers from showing an older one."""
         picture = request.app[KEY_HASS].data[PREVIEWS].get(flow_id)
         if picture is None:
             return web.Response(status=HTTPStatus.NOT_FOUND)
@@ -57,7 +58,7 @@ async def async_preview(
     except HomeAssistantError, UnidentifiedImageError, OSError:
         return ""
     hass.data[PREVIEWS][flow_id] = drawn
-    path = PreviewView.url.format(flow_id=flow_id)
+    path = PreviewView.url.format(flow_id=flow_id, version=f"{crc32(drawn):08x}")
     return f"![]({async_sign_path(hass, path, SHOWN_FOR)})"
 
 

@@ -242,11 +242,11 @@ async def test_pictures_of_all_objects_and_of_the_depth_are_shown_now_and_then(
 
 
 def test_a_depth_map_in_metres_has_the_same_colours_for_near_and_far() -> None:
-    relative = coloured(depth_png([65535, 0]), False)
-    metres = coloured(depth_png([0, 65535]), True)
+    relative = coloured(depth_png([65535, 0]), False, (2, 1))
+    metres = coloured(depth_png([0, 65535]), True, (2, 1))
     with Image.open(BytesIO(relative)) as one, Image.open(BytesIO(metres)) as other:
         assert one.tobytes() == other.tobytes()
-    with Image.open(BytesIO(coloured(depth_png([7, 7]), True))) as even:
+    with Image.open(BytesIO(coloured(depth_png([7, 7]), True, (2, 1)))) as even:
         assert even.size == (2, 1)
 
 

@@ -150,7 +150,8 @@ class Watch:
     ) -> tuple[Event, list[Event]]:
         """Follow the objects; return the analysis and what happened."""
         look = self._situation.look(scene, now) if moved else self._situation.still(now)
-        known = replace(scene, objects=tuple(one.found for one in look.objects))
+        seen = tuple(one.found for one in look.objects if not one.missed)
+        known = replace(scene, objects=seen)
         told = analysis(
             known,
             picture.pixels,

@@ -64,6 +64,8 @@ class Tracked:
     zones: tuple[str, ...]
     """Names of the zones that it is in."""
     stationary: bool
+    missed: bool = False
+    """Whether the last look did not find it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -243,6 +245,7 @@ class _Life:
             track=self.track.number,
             zones=tuple(visit.zone.name for visit in self._visits if visit.inside.value),
             stationary=now.clock - self._rested >= self._rules.stationary,
+            missed=self.absent,
         )
 
     def news(self, now: _Moment) -> Iterator[Happening]:

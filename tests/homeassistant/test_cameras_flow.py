@@ -244,7 +244,7 @@ async def test_the_picture_is_gone_with_the_flow(
     await flow.send(**usual(await flow.start()))
     flow_id = flow.now["flow_id"]
     client = await hass_client()
-    path = f"/api/wyoming_units/preview/{flow_id}"
+    path = f"/api/wyoming_units/preview/{flow_id}/0"
     assert (await client.get(path)).status == HTTPStatus.OK
     hass.config_entries.subentries.async_abort(flow_id)
     assert (await client.get(path)).status == HTTPStatus.NOT_FOUND

@@ -49,6 +49,17 @@ class OnnxSummary:
         return shape[-1] if shape else None
 
 
+def only_file(path: Path) -> Path:
+    """Return the one ONNX file of a model, which may be a folder; `EngineFailed` where there is not just one."""
+    if path.is_file():
+        return path
+    files = sorted(path.glob("*.onnx"))
+    if len(files) != 1:
+        names = ", ".join(file.name for file in files) or "none"
+        raise EngineFailed(f"{path} must have exactly one ONNX file; there are: {names}")
+    return files[0]
+
+
 def read_onnx(path: Path) -> OnnxSummary:
     """Return what an ONNX file tells; `EngineFailed` where it is missing, cut off or something else."""
     try:

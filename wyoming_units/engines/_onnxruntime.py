@@ -77,6 +77,14 @@ class Runs:
         """Return what runs a session as it does itself, until its call is ended."""
         return _Interruptible(session, self._calls)
 
+    def run(self, session: InferenceSession, what: str, inputs: Mapping[str, Any]) -> list[Any]:
+        """Run a session in a call of its own; `EngineFailed` says `what` failed."""
+        with self.call():
+            try:
+                return self.of(session).run(None, inputs)
+            except Exception as err:  # its errors have no base class of their own
+                raise EngineFailed(f"{what} failed: {' '.join(str(err).split())}") from err
+
     def end(self, thread: int) -> None:
         """Make the present run of a thread's call raise, or its next one."""
         if (options := self._calls.get(thread)) is not None:

@@ -9,14 +9,13 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wyoming_units.catalog.local import LocalModel
-from wyoming_units.engines._onnx_file import Tensor, read_onnx
+from wyoming_units.engines._onnx_file import Tensor, only_file, read_onnx
 from wyoming_units.engines._onnxruntime import Runs, open_session
 from wyoming_units.engines.base import Attribution, EngineInfo, Model, VisionRequest
 from wyoming_units.errors import EngineFailed
@@ -42,7 +41,7 @@ class OnnxDepth:
     ) -> None:
         """Find the model's file and read its head; `EngineFailed` where it is none, or is cut off."""
         self._model = model
-        self._path = _only_file(model.path)
+        self._path = only_file(model.path)
         self._file = read_onnx(self._path)
         self._threads = threads or os.cpu_count() or 1
         self._provider = provider or model.options.get("provider")
@@ -110,30 +109,14 @@ class OnnxDepth:
 
     def _run(self, session: InferenceSession, feed: Feed, picture: Pixels) -> NDArray[np.float32]:
         """Return the map (height, width) of a picture of the input's size."""
-        name = self._file.inputs[0].name
-        with self._runs.call():
-            try:
-                outputs = self._runs.of(session).run(None, {name: feed.tensor(picture)})
-            except Exception as err:  # onnxruntime's errors have no base class of their own
-                raise EngineFailed(
-                    f"{self._model.name} failed: {' '.join(str(err).split())}"
-                ) from err
+        inputs = {self._file.inputs[0].name: feed.tensor(picture)}
+        outputs = self._runs.run(session, self._model.name, inputs)
         shapes = [np.shape(output) for output in outputs]
         if len(shapes) != 1 or len(shapes[0]) not in (3, 4) or set(shapes[0][:-2]) != {1}:
             raise EngineFailed(
                 f"it gives {', '.join(map(str, shapes))}, not one depth map (1, height, width)"
             )
         return np.asarray(outputs[0], np.float32).reshape(shapes[0][-2:])
-
-
-def _only_file(path: Path) -> Path:
-    if path.is_file():
-        return path
-    files = sorted(path.glob("*.onnx"))
-    if len(files) != 1:
-        names = ", ".join(file.name for file in files) or "none"
-        raise EngineFailed(f"{path} must have exactly one ONNX file; there are: {names}")
-    return files[0]
 
 
 def _feed(inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Feed:

@@ -7,14 +7,13 @@ import threading
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wyoming_units.catalog.local import LocalModel
-from wyoming_units.engines._onnx_file import Tensor, read_onnx
+from wyoming_units.engines._onnx_file import Tensor, only_file, read_onnx
 from wyoming_units.engines._onnxruntime import Runs, open_session
 from wyoming_units.engines._vision_network import (
     Network,
@@ -44,7 +43,7 @@ class OnnxVision:
     ) -> None:
         """Find the model's file and read its head; `EngineFailed` where it is none, or is cut off."""
         self._model = model
-        self._path = _only_file(model.path)
+        self._path = only_file(model.path)
         self._file = read_onnx(self._path)
         self._told = read_told(self._file.metadata, model.options)
         self._threads = threads or os.cpu_count() or 1
@@ -137,21 +136,5 @@ class OnnxVision:
         return Scene(width=width, height=height, objects=objects)
 
     def _run(self, session: InferenceSession, picture: NDArray[Any]) -> list[NDArray[Any]]:
-        name = self._file.inputs[0].name
-        with self._turn, self._runs.call():
-            try:
-                return self._runs.of(session).run(None, {name: picture})
-            except Exception as err:  # onnxruntime's errors have no base class of their own
-                raise EngineFailed(
-                    f"{self._model.name} failed: {' '.join(str(err).split())}"
-                ) from err
-
-
-def _only_file(path: Path) -> Path:
-    if path.is_file():
-        return path
-    files = sorted(path.glob("*.onnx"))
-    if len(files) != 1:
-        names = ", ".join(file.name for file in files) or "none"
-        raise EngineFailed(f"{path} must have exactly one ONNX file; there are: {names}")
-    return files[0]
+        with self._turn:
+            return self._runs.run(session, self._model.name, {self._file.inputs[0].name: picture})

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wyoming_units.catalog.local import LocalModel
+from wyoming_units.engines._onnx_file import only_file
 from wyoming_units.engines._onnxruntime import open_session
 from wyoming_units.engines.base import RATE, Attribution, Audio, EngineInfo, Model
 from wyoming_units.errors import EngineFailed
@@ -36,7 +37,7 @@ class SmartTurnDetector:
     def __init__(self, *, model: LocalModel) -> None:
         """Find the model's file, which is read by `load`; `EngineFailed` where there is none."""
         self._model = model
-        self._path = _only_file(model.path)
+        self._path = only_file(model.path)
         self._session: InferenceSession | None = None
 
     @cached_property
@@ -97,13 +98,3 @@ def _probability(session: InferenceSession, samples: Audio, path: Path) -> float
     if len(found) != 1 or not 0 <= found[0] <= 1:
         raise EngineFailed(f"{path} is no Smart Turn 3: it gives {found[:3]}, not one probability")
     return float(found[0])
-
-
-def _only_file(path: Path) -> Path:
-    if path.is_file():
-        return path
-    files = sorted(path.glob("*.onnx"))
-    if len(files) != 1:
-        names = ", ".join(file.name for file in files) or "none"
-        raise EngineFailed(f"{path} must have exactly one ONNX file; there are: {names}")
-    return files[0]

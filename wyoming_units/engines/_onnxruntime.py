@@ -29,6 +29,8 @@ def open_session(path: Path, *, threads: int = 1, provider: str | None = "cpu") 
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    # Threads that spin on after a run take the processor from whoever makes the next picture ready.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     providers = _providers(provider)
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers)

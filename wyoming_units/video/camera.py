@@ -131,7 +131,9 @@ class Camera:
             stream.close()
         if seen == 1:
             # A still picture: another is fetched when somebody asks for it.
-            self._wanted.wait()
+            # Who closes sets both, but a frame that is just kept may take the wish for itself.
+            while not self._closing.is_set() and not self._wanted.wait(0.1):
+                pass
             return True
         if not (seen and stream.recorded):
             return False

@@ -67,6 +67,7 @@ def page(url: str) -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         page.set_default_timeout(30_000)
+        expect.set_options(timeout=30_000)
         page.goto(f"{url}/config/integrations/integration/wyoming_units")
         page.fill("input[name=username]", "demo")
         page.fill("input[name=password]", "demo")
@@ -130,7 +131,6 @@ def _add_camera(page: Page, shots: Path) -> None:
     dialog.get_by_text("Add or change a zone").click()
     dialog.locator("ha-selector-text input").fill("Pavement")
     dialog.locator("ha-selector-text textarea").fill("0 60, 100 60, 100 100, 0 100")
-    page.wait_for_timeout(1000)  # the address of the next picture differs by the second
     dialog.get_by_role("button", name="Submit").click()
 
     expect(dialog.get_by_text("Remove zones")).to_be_visible()

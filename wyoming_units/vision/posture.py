@@ -56,9 +56,13 @@ def posture(keypoints: Keypoints, box: Box) -> str | None:
 
 def _middle(keypoints: Keypoints, joints: tuple[int, int]) -> _Point | None:
     """Return the point between two joints, or the one that is seen."""
-    seen = keypoints[list(joints)]
-    seen = seen[seen[:, 2] >= SURE]
-    return seen[:, :2].astype(np.float64).mean(axis=0) if len(seen) else None
+    # Plain numbers: for two points, arrays take ten times as long, and crowds have many.
+    seen = [
+        (x, y) for x, y, sure in (keypoints[joint].tolist() for joint in joints) if sure >= SURE
+    ]
+    if not seen:
+        return None
+    return np.array([sum(axis) / len(seen) for axis in zip(*seen, strict=True)], np.float64)
 
 
 def _width(keypoints: Keypoints, joints: tuple[int, int]) -> float:

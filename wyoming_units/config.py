@@ -17,6 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from wyoming_units.chat.options import ChatOptions
 from wyoming_units.engines.base import WakeSettings
 from wyoming_units.errors import BadRequest
 from wyoming_units.speech.endpoint import TurnOptions
@@ -67,6 +68,8 @@ class NodeConfig(BaseSettings):
     """Fields of `TurnOptions`, in seconds, for clients that ask for nothing else."""
     speaking: SpeakingOptions = SpeakingOptions()
     """Pace and bounds of speech."""
+    chat: ChatOptions = ChatOptions()
+    """Who the language model is for plain Wyoming clients."""
     cameras: Allowed = Allowed()
     """Cameras that may be opened besides those in private networks."""
     limits: Limits = Limits()

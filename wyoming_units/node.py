@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -21,20 +23,21 @@ from wyoming_units.observe.process import resident_memory
 from wyoming_units.staff import Staff
 from wyoming_units.units.base import Unit
 from wyoming_units.units.intent import IntentUnit
+from wyoming_units.units.llm import LlmUnit
 from wyoming_units.units.stt import SttUnit
 from wyoming_units.units.tts import TtsUnit
 from wyoming_units.units.vision import VisionUnit
 from wyoming_units.units.wake import WakeUnit
 from wyoming_units.wire.discovery import SERVICE_TYPES, Advertisement
 from wyoming_units.wire.frames import encode
-from wyoming_units.wire.requests import Route
+from wyoming_units.wire.requests import Request, Route
 from wyoming_units.wire.server import Server
 
 _LOGGER = logging.getLogger(__name__)
 
 PROTOCOL = 1
 """Version of our own events; in TXT `v` and in `info`."""
-_DOMAINS = ("asr", "tts", "handle", "intent", "wake", "mic", "snd", "vision")
+_DOMAINS = ("asr", "tts", "handle", "intent", "wake", "mic", "snd", "llm", "vision")
 
 
 class Node:
@@ -76,13 +79,14 @@ class Node:
             WakeUnit(words=self.config.wake_words, recognizers=stt.programs),
             TtsUnit(options=self.config.speaking),
             IntentUnit(default_home=home),
+            LlmUnit(options=self.config.chat),
             self._vision,
         )
         self.staff = Staff(self.config, units, self._forget_info)
         await self.staff.hire()
         # Audio without a request goes to the first unit that takes audio: one that can answer.
         self.units = tuple(sorted(units, key=lambda unit: not unit.lanes))
-        self.routes = {route.opener: route for unit in self.units for route in unit.routes}
+        self.routes = _routes(self.units)
         try:
             self.port = await self._server.start(self.config.host, self.config.port)
         except OSError as err:
@@ -162,6 +166,25 @@ class Node:
 
     def _forget_info(self) -> None:
         self._info = None
+
+
+def _routes(units: Sequence[Unit]) -> dict[str, Route]:
+    """Return the routes by opener; units that share one are told apart by the selected program."""
+    takers: dict[str, dict[str, Route]] = {}
+    for unit in units:
+        for route in unit.routes:
+            takers.setdefault(route.opener, {})[unit.kind] = route
+    return {
+        opener: only if len(routes) == 1 else replace(only, run=partial(_selected, routes))
+        for opener, routes in takers.items()
+        for only in [next(iter(routes.values()))]
+    }
+
+
+async def _selected(routes: Mapping[str, Route], request: Request) -> None:
+    """Answer by the unit whose program was selected last, else by the first."""
+    kinds = (kind for kind in reversed([*request.selected]) if kind in routes)
+    await routes[next(kinds, next(iter(routes)))].run(request)
 
 
 def _node_id(folder: Path) -> str:

@@ -16,7 +16,7 @@ from wyoming_units.engines import ENGINES, EngineRow, create_engine, default_eng
 from wyoming_units.engines.base import Engine
 from wyoming_units.errors import BadRequest, UnknownModel, Unsupported
 
-UNITS = ("stt", "wake", "tts", "intent", "vision")
+UNITS = ("stt", "wake", "tts", "intent", "llm", "vision")
 HELPERS = ("vad", "turn", "speaker", "punctuation")
 """Kinds of engines that help the stt unit; one of each at most."""
 
@@ -52,7 +52,8 @@ def places(config: NodeConfig) -> list[Place]:
     `BadRequest`, `Unsupported`, `UnknownModel` for settings that cannot be met.
     """
     installed = local_models(
-        config.models, lambda name: name in ENGINES and not ENGINES[name].missing
+        config.models,
+        lambda name: name in ENGINES and ENGINES[name].takes_model and not ENGINES[name].missing,
     )
     find = partial(_found, config, installed)
     chosen = [place for entry in config.units for place in _named(config, entry, find)]
@@ -88,6 +89,9 @@ def _found(
         for model in (*installed.get(name, ()), *_voices(config, name)):
             yield _with_model(config, name, model, loads=first)
             first = False
+        if row.takes_server and "url" in config.engines.get(name, {}):
+            yield Place(kind=kind, engine=name, named=True)
+            first = False
     default = default_engine(kind)
     own = _words_of(config)
     for name, row in ENGINES.items():
@@ -112,9 +116,11 @@ def _named(config: NodeConfig, entry: str, find: _Find) -> Iterator[Place]:
     row = ENGINES.get(name)
     if row is None or row.kind != kind:
         raise BadRequest(f"no {kind} engine is called {name!r}")
-    if model and not row.takes_model:
+    if model and not (row.takes_model or row.takes_server):
         raise BadRequest(f"engine {name} takes no model, so not {model!r}")
-    if model:
+    if row.takes_server:
+        yield _with_server(config, kind, name, model)
+    elif model:
         local = resolve(model, name, config.models)
         yield replace(_with_model(config, name, local), named=True)
     elif row.takes_model:
@@ -135,6 +141,8 @@ def _all_models(name: str, kind: str, find: _Find) -> Iterator[Place]:
 def _what_is_missing(kind: str) -> str:
     rows: Sequence[EngineRow] = [row for row in ENGINES.values() if row.kind == kind]
     ready = [row for row in rows if not row.missing]
+    if any(row.takes_server for row in ready):
+        return f"{kind} needs a server or a model here: engines.openai.url in the settings, or models list"
     if ready:
         return f"{kind} has no model here: wyoming-units models list --kind {kind}"
     return f"{kind} needs: pip install 'wyoming-units[{rows[-1].extra}]'"
@@ -151,6 +159,12 @@ def _with_model(config: NodeConfig, engine: str, model: LocalModel, *, loads: bo
         files=_stamps([model.path]),
         loads=loads,
     )
+
+
+def _with_server(config: NodeConfig, kind: str, engine: str, url: str) -> Place:
+    if not url and "url" not in config.engines.get(engine, {}):
+        raise BadRequest(f"engine {engine} needs the address of a server: {kind}={engine}:http://…")
+    return Place(kind=kind, engine=engine, options={"url": url} if url else {}, named=True)
 
 
 # -- the user's own files

@@ -24,14 +24,13 @@ from PIL import Image
 from .client import NodeError
 from .const import DEFAULT_TASKS, DOMAIN, TASK_DEPTH, TASKS
 from .looking import (
-    Picture,
     async_find_node,
     async_take_picture,
     async_watch_of,
     read_picture,
     seen_in,
 )
-from .pictures import ImageAnalysis
+from .pictures import ImageAnalysis, Picture
 
 ANALYZE_IMAGE: Final = "analyze_image"
 MEASURE_DEPTH: Final = "measure_depth"

@@ -21,6 +21,7 @@ from wyoming.info import (
 from wyoming.ping import Ping, Pong
 
 from .const import DOMAIN, PROTOCOL
+from .language_model import ChatRequest, Ended, LlmModel, LlmProgram, Piece, piece_of
 from .pictures import ImageAnalysis, VisionModel, VisionProgram
 
 CONNECT_TIMEOUT = 5.0
@@ -30,13 +31,16 @@ SEND_TIMEOUT = 10.0
 ANSWER_TIMEOUT = 30.0
 """Seconds from the end of a request to its answer, and between the parts of an answer."""
 
+CHAT_TIMEOUT = 120.0
+"""Seconds between the pieces of a language model's answer; the node itself gives up before."""
+
 LINE_LIMIT = 1024 * 1024
 """Longest header line; other servers put a whole `info` into it."""
 
-UNITS: Final = ("wake", "stt", "tts", "intent", "vision")
+UNITS: Final = ("wake", "stt", "tts", "intent", "llm", "vision")
 """The units that become devices, as `NodeInfo.programs`, ids and translations name them."""
 
-type Program = AsrProgram | IntentProgram | TtsProgram | VisionProgram | WakeProgram
+type Program = AsrProgram | IntentProgram | LlmProgram | TtsProgram | VisionProgram | WakeProgram
 
 # What the library's codecs raise on frames that are JSON, but not what they should be.
 _CODEC_ERRORS = (AttributeError, EOFError, KeyError, TypeError, ValueError)
@@ -79,6 +83,7 @@ class NodeInfo:
     raw: dict[str, Any] = field(repr=False)
     """The whole `info` event, with the parts that the Wyoming library does not know."""
     vision: tuple[VisionProgram, ...]
+    llm: tuple[LlmProgram, ...]
 
     @classmethod
     def from_event(cls, event: Event) -> Self:
@@ -95,6 +100,7 @@ class NodeInfo:
                     info=info,
                     raw=event.data,
                     vision=read(_vision, event),
+                    llm=read(_llm, event),
                 )
         programs = [*info.asr, *info.tts, *info.wake, *info.intent, *info.handle]
         names = ", ".join(program.name for program in programs) or "-"
@@ -108,6 +114,7 @@ class NodeInfo:
             "stt": [*info.asr],
             "tts": [*info.tts],
             "intent": [*info.intent],
+            "llm": [*self.llm],
             "vision": [*self.vision],
         }
         return [program for program in programs[unit] if program.installed]
@@ -126,6 +133,16 @@ class NodeInfo:
             if model.installed and {*tasks} & {*model.tasks}
         ]
 
+    def language_models(self, program: str | None = None) -> list[LlmModel]:
+        """Return the installed language models, of one program or of all; the first is the usual one."""
+        return [
+            model
+            for each in self.llm
+            if each.installed and program in (None, each.name)
+            for model in each.models
+            if model.installed
+        ]
+
     def hears_any_phrase(self, program: str) -> bool:
         """Return whether a wake word program takes phrases that it does not list."""
         return any(
@@ -136,6 +153,10 @@ class NodeInfo:
 
 def _vision(event: Event) -> tuple[VisionProgram, ...]:
     return tuple(VisionProgram.from_dict(each) for each in event.data.get("vision") or ())
+
+
+def _llm(event: Event) -> tuple[LlmProgram, ...]:
+    return tuple(LlmProgram.from_dict(each) for each in event.data.get("llm") or ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,10 +217,10 @@ class NodeConnection:
         except OSError as err:
             raise NodeError("connection_lost") from err
 
-    async def receive(self) -> Event:
-        """Return the next event; an `error` event is raised with its text."""
+    async def receive(self, patience: float = ANSWER_TIMEOUT) -> Event:
+        """Return the next event within so many seconds; an `error` event is raised with its text."""
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT):
+            async with asyncio.timeout(patience):
                 return await self._read()
         except TimeoutError as err:
             raise NodeError("no_answer") from err
@@ -312,6 +333,20 @@ class Node:
             while (event := await connection.receive()).type != "image-analysis":
                 pass
             return read(ImageAnalysis.from_event, event)
+
+    async def chat(self, request: ChatRequest, program: str | None = None) -> AsyncGenerator[Piece]:
+        """Yield the pieces of an answer, `Ended` last; closing it ends the model's work.
+
+        `NodeError` when there is no answer, or no end of it.
+        """
+        async with self.connect(program) as connection:
+            await connection.send(request.event())
+            while True:
+                event = await connection.receive(CHAT_TIMEOUT)
+                if (piece := read(piece_of, event)) is not None:
+                    yield piece
+                if isinstance(piece, Ended):
+                    return
 
     async def _describe(self, connection: NodeConnection) -> NodeInfo:
         try:

@@ -102,3 +102,23 @@ CONF_POLYGON: Final = "polygon"
 """Corners of a zone in per cent, as text."""
 CONF_PLACES: Final = "places"
 """Places and their distances, as text."""
+
+# In the data of a subentry `conversation`, a persona; some also of `ai_task_data`.
+SUBENTRY_CONVERSATION: Final = "conversation"
+SUBENTRY_AI_TASK: Final = "ai_task_data"
+CONF_PROMPT: Final = "prompt"
+"""Template; rendered once for each conversation."""
+CONF_TEMPERATURE: Final = "temperature"
+CONF_MAX_TOKENS: Final = "max_tokens"
+CONF_TOOLS: Final = "llm_hass_api"
+"""Ids of the LLM APIs whose tools it may use."""
+CONF_HISTORY: Final = "history"
+CONF_TURNS: Final = "turns"
+HISTORIES: Final = ("all", "window", "summary")
+CONF_GREETING: Final = "greeting"
+CONF_PICTURE: Final = "picture"
+CONF_CONFIRM: Final = "confirm"
+"""Whether a tool that unlocks, opens or disarms waits for a spoken yes."""
+DEFAULT_MAX_TOKENS: Final = 500
+DEFAULT_TURNS: Final = 12
+DEFAULT_HISTORY: Final = "window"

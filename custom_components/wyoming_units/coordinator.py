@@ -12,6 +12,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from .client import Node, NodeError, NodeInfo, NodeStats
 from .const import DOMAIN, LOGGER, SUBENTRY_CAMERA
 from .devices import async_update_devices
+from .personas import Personas
 from .watch import CameraWatch
 
 UPDATE_INTERVAL = timedelta(seconds=15)
@@ -50,6 +51,7 @@ class NodeCoordinator(DataUpdateCoordinator[NodeInfo]):
             for subentry in entry.get_subentries_of_type(SUBENTRY_CAMERA)
         }
         """By the subentries of the cameras."""
+        self.personas = Personas(entry)
 
     @override
     async def _async_update_data(self) -> NodeInfo:

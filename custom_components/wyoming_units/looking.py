@@ -2,9 +2,7 @@
 
 import mimetypes
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from homeassistant.components import camera, image
 from homeassistant.core import HomeAssistant, callback
@@ -14,31 +12,8 @@ from homeassistant.helpers.service import async_get_config_entry
 from .client import NodeError
 from .const import DOMAIN
 from .coordinator import NodeCoordinator, WyomingUnitsConfigEntry
-from .pictures import ImageAnalysis, SeenObject
+from .pictures import LARGEST, ImageAnalysis, Picture, SeenObject
 from .watch import CameraWatch
-
-FORMATS: Final = ("image/jpeg", "image/png", "image/webp")
-LARGEST: Final = 16 * 1024 * 1024
-"""Bytes of a picture that a node takes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A picture as it is sent to a node."""
-
-    content: bytes
-    mime: str
-
-    @classmethod
-    def of(cls, source: str, content: bytes, mime: str | None) -> Picture:
-        """Return a picture; `ServiceValidationError` for what no node takes."""
-        if mime not in FORMATS or not 0 < len(content) < LARGEST:
-            raise ServiceValidationError(
-                translation_domain=DOMAIN,
-                translation_key="not_a_picture",
-                translation_placeholders={"source": source},
-            )
-        return cls(content=content, mime=mime)
 
 
 async def async_take_picture(hass: HomeAssistant, entity_id: str) -> Picture:

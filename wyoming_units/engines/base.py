@@ -1,19 +1,20 @@
 """What an engine is: small protocols with blocking calls, numpy in, plain dataclasses out.
 
 Engines know nothing of Wyoming. A constructor is cheap (no weights, no heavy import), so `info` can be
-told before `load` has run. Every other call may block and runs in a worker thread. Failures are raised
-from `wyoming_units.errors`.
+told before `load` has run. Every other call may block and runs in a worker thread, but for those of language
+models, which are asynchronous. Failures are raised from `wyoming_units.errors`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wyoming_units.chat.exchange import ChatRequest, Delta
 from wyoming_units.speech.endpoint import VoiceThresholds
 from wyoming_units.speech.home import Home
 from wyoming_units.speech.turn import Partial as Partial  # noqa: PLC0414  a result of engines
@@ -58,6 +59,14 @@ class Model:
     """What it sees, of `TASKS`; vision only."""
     labels: tuple[str, ...] = ()
     """Names of what it tells apart; vision only."""
+    supports_tools: bool = False
+    """Whether it can call tools; this and what follows: language models only."""
+    supports_images: bool = False
+    """Whether it understands pictures."""
+    supports_choices: bool = False
+    """Whether it tells how likely each of some answers is."""
+    context_length: int | None = None
+    """Tokens that it can take in and write together; None where nobody tells."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,6 +318,20 @@ class IntentParser(Engine, Protocol):
 
     def parse(self, request: IntentRequest) -> IntentMatch | None:
         """Return the intent, None when not understood; `UnknownModel` for a language it lacks."""
+
+
+# -- language model
+
+
+class ChatModel(Engine, Protocol):
+    """Answers messages. Its calls do not block: they run in the event loop, many at a time."""
+
+    def chat(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
+        """Yield the answer as it is written, `Ended` last; closing it ends the work at once.
+
+        `UnknownModel`, `Busy`, `TimedOut`, `Unsupported` for what the model cannot take, `EngineFailed`
+        when it cannot be reached or breaks off.
+        """
 
 
 # -- vision

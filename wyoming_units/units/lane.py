@@ -38,7 +38,8 @@ C = TypeVar("C", bound=Closable)
 
 @dataclass(eq=False)
 class _Call:
-    work: Callable[[], Any]
+    work: Callable[[], Any] | None
+    """None: a place that is taken without a thread, until it is given back."""
     answer: asyncio.Future[Any]
     thread: int | None = None
     """In which it runs."""
@@ -202,13 +203,7 @@ class Lane(Generic[E]):
         A cancelled caller whose call already runs still waits for its end, which an engine that can be
         interrupted brings about: what the call uses is closed next, and must not be closed under it.
         """
-        loaded = self._loaded or self.load()
-        if loaded.done():
-            loaded.result()
-        call = _Call(partial(function, *args), self._loop.create_future())
-        if (refused := self._queue.push(client, call)) is not None:
-            self._refuse(refused)
-        self._serve()
+        call = self._enqueue(client, partial(function, *args))
         try:
             await asyncio.wait({call.answer})
         except asyncio.CancelledError:
@@ -221,6 +216,46 @@ class Lane(Generic[E]):
         answer: T = call.answer.result()
         return answer
 
+    @asynccontextmanager
+    async def turn(self, client: str) -> AsyncIterator[None]:
+        """Wait for the turn of `client`, and keep one of the engine's places for calls that do not block."""
+        call = self._enqueue(client, None)
+        try:
+            await asyncio.wait({call.answer})
+        except asyncio.CancelledError:
+            self._queue.remove(client, call)
+            if call.answer.done() and not call.answer.cancelled() and not call.answer.exception():
+                self._leave()
+            raise
+        call.answer.result()
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as err:
+            error = err
+            raise
+        finally:
+            self._counts.served += 1
+            self._counts.failed += error is not None and _is_failure(error)
+            self._leave()
+
+    def _enqueue(self, client: str, work: Callable[[], Any] | None) -> _Call:
+        """Let a call wait for its turn; loads the engine, raises what kept it from loading."""
+        loaded = self._loaded or self.load()
+        if loaded.done():
+            loaded.result()
+        call = _Call(work, self._loop.create_future())
+        if (refused := self._queue.push(client, call)) is not None:
+            self._refuse(refused)
+        self._serve()
+        return call
+
+    def _leave(self) -> None:
+        """Give a place back."""
+        self._running -= 1
+        self._serve()
+        self._rest()
+
     def _refuse(self, call: _Call) -> None:
         self._counts.refused += 1
         full = f"{self._depth} requests wait for {self.name}"
@@ -231,7 +266,10 @@ class Lane(Generic[E]):
         """Give waiting calls to idle threads."""
         while self.ready and self._running < self._slots and (call := self._queue.pop()):
             self._running += 1
-            self._threads.submit(self._run, call)
+            if call.work is None:
+                call.answer.set_result(None)
+            else:
+                self._threads.submit(self._run, call)
 
     def _give_up(self, call: _Call) -> None:
         call.given_up = True
@@ -240,6 +278,7 @@ class Lane(Generic[E]):
             interrupt(call.thread)
 
     def _run(self, call: _Call) -> None:
+        assert call.work is not None
         call.thread = threading.get_ident()
         try:
             result, error = None if call.given_up else call.work(), None
@@ -253,8 +292,7 @@ class Lane(Generic[E]):
         if error is None:
             call.answer.set_result(result)
         else:
-            answers = isinstance(error, UnitError) and not isinstance(error, EngineFailed)
-            self._counts.failed += not (answers or call.given_up)
+            self._counts.failed += _is_failure(error) and not call.given_up
             call.answer.set_exception(error)
         self._serve()
         self._rest()
@@ -314,3 +352,10 @@ class Lane(Generic[E]):
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, lambda: self._threads.shutdown(cancel_futures=True))
         await loop.run_in_executor(None, self.engine.close)
+
+
+def _is_failure(error: BaseException) -> bool:
+    """Return whether an engine broke, rather than refused a request or lost its client."""
+    if isinstance(error, UnitError):
+        return isinstance(error, EngineFailed)
+    return isinstance(error, Exception) and not isinstance(error, OSError)

@@ -266,6 +266,7 @@ class Connection:
         kind = self._service.programs.get(name) if isinstance(name, str) else None
         if kind is None:
             raise UnknownModel(f"no program is called {name!r}")
+        self._selected.pop(kind, None)  # the one that was selected last comes last
         self._selected[kind] = event.data["name"]
 
     async def _stats(self, event: Event) -> None:

@@ -79,7 +79,7 @@ class Persona:
         )
 
 
-STANDARD: Final = Persona._read("", "", {CONF_TOOLS: [LLM_API_ASSIST]})  # noqa: SLF001
+STANDARD: Final = Persona._read("", "", {CONF_TOOLS: [LLM_API_ASSIST]})
 """Who a model speaks as where nobody is chosen."""
 
 

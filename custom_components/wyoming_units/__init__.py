@@ -8,7 +8,9 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.typing import ConfigType
 
 from .actions import async_setup_actions
-from .const import DOMAIN, SUBENTRY_CAMERA
+from .characters import async_setup_pictures
+from .chat_actions import async_setup_chat_actions
+from .const import DOMAIN
 from .coordinator import NodeCoordinator, WyomingUnitsConfigEntry
 from .core_wyoming import async_move_over
 from .devices import async_may_remove
@@ -20,6 +22,7 @@ from .references import async_follow_renames
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 PLATFORMS = [
+    Platform.AI_TASK,
     Platform.BINARY_SENSOR,
     Platform.CONVERSATION,
     Platform.EVENT,
@@ -38,7 +41,9 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Set up what is there for all nodes, also those that are away."""
     async_follow_renames(hass)
     async_setup_actions(hass)
+    async_setup_chat_actions(hass)
     async_setup_previews(hass)
+    await async_setup_pictures(hass)
     return True
 
 
@@ -53,7 +58,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: WyomingUnitsConfigEntry)
         watch.async_start()
         # A camera may be switched on or off without a change of its state.
         entry.async_on_unload(coordinator.async_add_listener(watch.async_refresh))
-    _async_follow_cameras(hass, entry)
+    _async_follow_subentries(hass, entry)
     await async_move_over(hass, entry)
     await async_create_wanted_pipelines(hass)
     async_review_pipelines(hass)
@@ -80,20 +85,30 @@ async def async_remove_config_entry_device(
 
 
 @callback
-def _async_follow_cameras(hass: HomeAssistant, entry: WyomingUnitsConfigEntry) -> None:
-    """Set the node up again when the user adds, changes or removes a camera.
+def _async_follow_subentries(hass: HomeAssistant, entry: WyomingUnitsConfigEntry) -> None:
+    """Set the node up again when the user adds, changes or removes a camera, a persona or AI tasks.
 
     An update listener of the entry would forbid the flows to reload it themselves.
     """
     watches = entry.runtime_data.watches
 
+    def made() -> dict[str, object]:
+        # Whether a camera has changed is for its watch to say, which takes over what it can.
+        return {
+            each.subentry_id: each.subentry_id in watches or (each.title, each.data)
+            for each in entry.subentries.values()
+        }
+
+    known = made()
+
     @callback
     def follow(change: ConfigEntryChange, changed: ConfigEntry) -> None:
+        nonlocal known
         if changed is not entry or change is not ConfigEntryChange.UPDATED:
             return
-        cameras = {each.subentry_id for each in entry.get_subentries_of_type(SUBENTRY_CAMERA)}
         differ = [watch for watch in watches.values() if watch.async_changed()]
-        if differ or cameras != watches.keys():
+        before, known = known, made()  # so that one change leads to one reload
+        if differ or known != before:
             hass.config_entries.async_schedule_reload(entry.entry_id)
 
     entry.async_on_unload(async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, follow))

@@ -22,6 +22,7 @@ from homeassistant.core import callback
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 
+from .ai_task_flow import AITaskSubentryFlow
 from .camera_flow import CameraSubentryFlow
 from .client import Node, NodeError, NodeInfo
 from .const import (
@@ -32,11 +33,14 @@ from .const import (
     CONF_PREFERRED,
     DEFAULT_PORT,
     DOMAIN,
+    SUBENTRY_AI_TASK,
     SUBENTRY_CAMERA,
+    SUBENTRY_CONVERSATION,
 )
 from .core_wyoming import async_find_core_entry, async_pipelines_of
 from .identity import async_adopt, async_entry_of
 from .options_flow import WyomingUnitsOptionsFlow
+from .persona_flow import PersonaSubentryFlow
 from .pipeline import (
     async_has_pipeline,
     async_nodes_in_reach,
@@ -88,8 +92,12 @@ class WyomingUnitsConfigFlow(ConfigFlow, domain=DOMAIN):
     def async_get_supported_subentry_types(
         cls, config_entry: ConfigEntry
     ) -> dict[str, type[ConfigSubentryFlow]]:
-        """Return the flow of a camera; Home Assistant asks once, so it is offered by every node."""
-        return {SUBENTRY_CAMERA: CameraSubentryFlow}
+        """Return the flows of what users make; Home Assistant asks once, so every node offers all."""
+        return {
+            SUBENTRY_CONVERSATION: PersonaSubentryFlow,
+            SUBENTRY_AI_TASK: AITaskSubentryFlow,
+            SUBENTRY_CAMERA: CameraSubentryFlow,
+        }
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:

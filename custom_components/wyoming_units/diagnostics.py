@@ -1,12 +1,22 @@
 """Diagnostics of a node."""
 
-from typing import Any
+from typing import Any, Final
 
 from homeassistant.components.diagnostics import async_redact_data
 from homeassistant.const import CONF_HOST
 from homeassistant.core import HomeAssistant
 
+from .const import (
+    CONF_GREETING,
+    CONF_PICTURE,
+    CONF_PROMPT,
+    SUBENTRY_AI_TASK,
+    SUBENTRY_CONVERSATION,
+)
 from .coordinator import WyomingUnitsConfigEntry
+
+USER_TEXTS: Final = {CONF_GREETING, CONF_PICTURE, CONF_PROMPT}
+"""What users wrote for a persona."""
 
 
 async def async_get_config_entry_diagnostics(
@@ -23,5 +33,10 @@ async def async_get_config_entry_diagnostics(
         "timings": {
             f"{unit} {program}": told for (unit, program), told in coordinator.timings.items()
         },
+        "personas": [
+            async_redact_data(dict(each.data), USER_TEXTS)
+            for each in entry.get_subentries_of_type(SUBENTRY_CONVERSATION)
+        ],
+        "ai_tasks": [dict(each.data) for each in entry.get_subentries_of_type(SUBENTRY_AI_TASK)],
         "cameras": [watch.diagnostics() for watch in coordinator.watches.values()],
     }

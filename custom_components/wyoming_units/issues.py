@@ -22,8 +22,15 @@ from homeassistant.helpers import (
 )
 from homeassistant.util import language as language_util
 
-from .choices import gone_choices
-from .const import DOMAIN, PROTOCOL
+from .choices import gone_choices, titles_of
+from .const import (
+    CONF_MODEL,
+    CONF_VOICE,
+    DOMAIN,
+    PROTOCOL,
+    SUBENTRY_AI_TASK,
+    SUBENTRY_CONVERSATION,
+)
 from .coordinator import NodeCoordinator, WyomingUnitsConfigEntry
 from .core_wyoming import async_dismiss_core_discovery
 from .devices import async_may_remove, async_program_titles, program_id
@@ -47,6 +54,7 @@ NODE: Final = "node"
 UNIT: Final = "unit"
 CHOICE: Final = "choice"
 CAMERA: Final = "camera"
+PERSONA: Final = "persona"
 PIPELINE: Final = "pipeline"
 
 
@@ -75,6 +83,7 @@ def async_review_node(coordinator: NodeCoordinator) -> None:
     if entry.state is ConfigEntryState.LOADED:
         _publish(hass, f"{UNIT}_{entry.entry_id}", _gone_units(hass, entry))
         _publish(hass, f"{CHOICE}_{entry.entry_id}", _gone_choices(hass, entry))
+        _publish(hass, f"{PERSONA}_{entry.entry_id}", _gone_choices_of_personas(entry))
         if hass.state is CoreState.running:  # until then cameras of others may not exist yet
             _publish(hass, f"{CAMERA}_{entry.entry_id}", _camera_troubles(entry))
         if async_wanted_pipelines(hass):
@@ -92,7 +101,7 @@ def async_review_pipelines(hass: HomeAssistant) -> None:
 @callback
 def async_forget(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Take back the issues of a node that is removed or disabled."""
-    for kind in (NODE, UNIT, CHOICE, CAMERA):
+    for kind in (NODE, UNIT, CHOICE, CAMERA, PERSONA):
         _publish(hass, f"{kind}_{entry.entry_id}", {})
     if all(other is entry or other.disabled_by for other in _entries(hass)):
         _publish(hass, PIPELINE, {})
@@ -192,6 +201,28 @@ def _gone_choices(hass: HomeAssistant, entry: WyomingUnitsConfigEntry) -> dict[s
         )
         for unit, program, name in gone_choices(entry, info)
     }
+
+
+def _gone_choices_of_personas(entry: WyomingUnitsConfigEntry) -> dict[str, Issue]:
+    """Return the models and voices of personas and AI tasks that the node has no more."""
+    info = entry.runtime_data.data
+    made = [
+        *entry.get_subentries_of_type(SUBENTRY_CONVERSATION),
+        *entry.get_subentries_of_type(SUBENTRY_AI_TASK),
+    ]
+    issues: dict[str, Issue] = {}
+    for unit, option in (("llm", CONF_MODEL), ("tts", CONF_VOICE)):
+        there = {name for program in info.programs(unit) for name in titles_of(program)}
+        chosen = ((each, name) for each in made if (name := each.data.get(option)) is not None)
+        issues |= {
+            f"{each.subentry_id}_{option}": Issue(
+                key="persona_model_gone" if option == CONF_MODEL else "persona_voice_gone",
+                placeholders={"persona": each.title, "node": entry.title, "choice": name},
+            )
+            for each, name in chosen
+            if there and name not in there
+        }
+    return issues
 
 
 def _camera_troubles(entry: WyomingUnitsConfigEntry) -> dict[str, Issue]:

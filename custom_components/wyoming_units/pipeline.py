@@ -17,7 +17,7 @@ from homeassistant.components.assist_pipeline import (
     async_get_pipelines,
 )
 from homeassistant.components.assist_pipeline.pipeline import KEY_ASSIST_PIPELINE
-from homeassistant.const import Platform
+from homeassistant.const import MATCH_ALL, Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import language as language_util
@@ -73,6 +73,9 @@ class PipelinePlan:
 
     language: str
     conversation_language: str | None
+    """Of Home Assistant's own agent, None where that does not know the language."""
+    agent: Engine | None
+    """A language model, for what Home Assistant's own agent does not understand."""
     stt: Engine | None
     tts: Engine | None
     wake: Engine | None
@@ -82,7 +85,7 @@ class PipelinePlan:
     def missing(self) -> list[Platform]:
         """Return the stages that nothing can do in the language."""
         stages = {
-            Platform.CONVERSATION: self.conversation_language,
+            Platform.CONVERSATION: self.agent or self.conversation_language,
             Platform.STT: self.stt,
             Platform.TTS: self.tts,
         }
@@ -104,6 +107,7 @@ def async_plan_pipeline(hass: HomeAssistant, nodes: Sequence[NodeInfo]) -> Pipel
     return PipelinePlan(
         language=language,
         conversation_language=next(iter(spoken), None),
+        agent=next(_agents(nodes), None),
         stt=best("stt_engine"),
         tts=best("tts_engine"),
         wake=best("wake_word_entity"),
@@ -198,6 +202,17 @@ def _tts(nodes: Sequence[NodeInfo], match: Matcher, keep: str | None) -> Iterato
                 )
 
 
+def _agents(nodes: Sequence[NodeInfo]) -> Iterator[Engine]:
+    for node in nodes:
+        for program in node.programs("llm"):
+            if node.language_models(program.name):
+                yield Engine(
+                    platform=Platform.CONVERSATION,
+                    unique_id=program_id(node.id, "llm", program.name),
+                    settings={"conversation_language": MATCH_ALL},
+                )
+
+
 def _wake(nodes: Sequence[NodeInfo], _match: Matcher, keep: str | None) -> Iterator[Engine]:
     for node in nodes:
         for program in node.programs("wake"):
@@ -229,12 +244,17 @@ def _item(hass: HomeAssistant, plan: PipelinePlan, title: str) -> dict[str, Any]
         "conversation_language": plan.conversation_language,
         "language": plan.language,
         "name": _free_name(hass, title),
-        # Matters once the user picks another agent: simple commands then stay at home.
+        # What Home Assistant's own agent understands needs no language model, now or later.
         "prefer_local_intents": True,
         "wake_word_entity": None,
         "wake_word_id": None,
     }
-    engines = {"stt_engine": plan.stt, "tts_engine": plan.tts, "wake_word_entity": plan.wake}
+    engines = {
+        "conversation_engine": plan.agent,
+        "stt_engine": plan.stt,
+        "tts_engine": plan.tts,
+        "wake_word_entity": plan.wake,
+    }
     for field, engine in engines.items():
         if engine is None:
             continue

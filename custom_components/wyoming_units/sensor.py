@@ -1,8 +1,8 @@
 """How a node and its units do, and what cameras see."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import override
+from typing import Any, override
 
 from homeassistant.components.sensor import (
     SensorDeviceClass,
@@ -118,6 +118,15 @@ MODEL_SENSORS = (
         units=("stt", "tts", "intent"),
     ),
 )
+LLM_MODEL_SENSORS = (
+    UnitSensorDescription(
+        key="model",
+        translation_key="model",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        units=("llm",),
+    ),
+)
 CAPTION_SENSORS = (
     UnitSensorDescription(
         key="caption",
@@ -159,6 +168,37 @@ LATENCY_SENSORS = (
         entity_registry_enabled_default=False,
         units=("stt",),
     ),
+    LatencySensorDescription(
+        key="first_token",
+        translation_key="first_token",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        units=("llm",),
+    ),
+    LatencySensorDescription(
+        key="total",
+        translation_key="total",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        units=("llm",),
+    ),
+)
+TURN_SENSORS = (
+    LatencySensorDescription(
+        key="turn",
+        translation_key="turn",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        units=("llm",),
+    ),
+)
+RATE_SENSORS = (
+    UnitSensorDescription(
+        key="rate",
+        translation_key="rate",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=1,
+        units=("llm",),
+    ),
 )
 
 
@@ -180,8 +220,14 @@ def _program_sensors(
         yield EngineSensor(coordinator, unit, program, counted)
     for latency in _of(unit, LATENCY_SENSORS):
         yield LatencySensor(coordinator, unit, program, latency)
+    for turn in _of(unit, TURN_SENSORS):
+        yield TurnSensor(coordinator, unit, program, turn)
+    for rate in _of(unit, RATE_SENSORS):
+        yield RateSensor(coordinator, unit, program, rate)
     for model in _of(unit, MODEL_SENSORS):
         yield ModelSensor(coordinator, unit, program, model)
+    for model in _of(unit, LLM_MODEL_SENSORS):
+        yield LlmModelSensor(coordinator, unit, program, model)
     for caption in _of(unit, CAPTION_SENSORS):
         yield CaptionSensor(coordinator, unit, program, caption)
 
@@ -224,6 +270,23 @@ class ProgramSensor[D: UnitSensorDescription](ProgramEntity, SensorEntity):
         self._description = description
         self._attr_unique_id = f"{self._attr_unique_id}_{description.key}"
 
+    @property
+    def _answer(self) -> Mapping[str, Any]:
+        """Return what the program's last answer told of itself."""
+        return self.coordinator.timings.get((self._unit, self._program_name), {})
+
+    @property
+    def _timing(self) -> Mapping[str, float]:
+        """Return how long the stages of the last request took, as far as the program tells."""
+        match self._answer.get("timing"):
+            case dict(timing):
+                return {key: took for key, took in timing.items() if _is_number(took)}
+        return {}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
 
 class ModelSensor(ProgramSensor[UnitSensorDescription]):
     """The model or voice that is used where none is asked for."""
@@ -234,6 +297,25 @@ class ModelSensor(ProgramSensor[UnitSensorDescription]):
         """Return the one that the user chose, else the node's first."""
         program = self._offered
         return model_in_use(self._choice, self._unit, program) if program else None
+
+
+class LlmModelSensor(ProgramSensor[UnitSensorDescription]):
+    """The language model that answers now."""
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow who the program speaks as."""
+        await super().async_added_to_hass()
+        personas = self.coordinator.personas
+        self.async_on_remove(personas.async_listen(self._program_name, self.async_write_ha_state))
+
+    @property
+    @override
+    def native_value(self) -> StateType:
+        """Return that of who is chosen, else the node's first."""
+        models = [each.name for each in self.coordinator.data.language_models(self._program_name)]
+        wanted = self.coordinator.personas.chosen(self._program_name).model
+        return wanted if wanted in models else next(iter(models), None)
 
 
 class EngineSensor(ProgramSensor[CountSensorDescription[Sequence[EngineStats]]]):
@@ -266,12 +348,28 @@ class LatencySensor(ProgramSensor[LatencySensorDescription]):
     @override
     def native_value(self) -> StateType:
         """Return milliseconds, None before the first request and where the program does not tell."""
-        answer = self.coordinator.timings.get((self._unit, self._program_name), {})
-        match answer.get("timing"):
-            case dict(timing):
-                value = timing.get(self._description.key)
-                return value if isinstance(value, int | float) else None
-        return None
+        return self._timing.get(self._description.key)
+
+
+class TurnSensor(LatencySensor):
+    """The time that a whole turn of a conversation took, with that of its stages."""
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, float]:
+        """Return milliseconds by stage."""
+        return {key: took for key, took in self._timing.items() if key != self._description.key}
+
+
+class RateSensor(ProgramSensor[UnitSensorDescription]):
+    """How fast a language model writes."""
+
+    @property
+    @override
+    def native_value(self) -> StateType:
+        """Return tokens a second, None before the first answer and where the program does not tell."""
+        rate = self._answer.get("rate")
+        return rate if _is_number(rate) else None
 
 
 class CaptionSensor(ProgramSensor[UnitSensorDescription]):

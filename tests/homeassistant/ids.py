@@ -14,11 +14,12 @@ from .scripted_node import NODE_ID
 
 UNITS = {
     "intent": ("conversation", "mind"),
+    "llm": ("conversation", "brain"),
     "stt": ("stt", "ears"),
     "tts": ("tts", "mouth"),
     "wake": ("wake_word", "sentinel"),
 }
-"""The platform and the program of each unit of a scripted node."""
+"""The platform and the program of each unit of a scripted node, which has no `llm` of itself."""
 
 
 def entity_of(hass: HomeAssistant, unit: str, node: str = NODE_ID, program: str = "") -> str:
@@ -40,7 +41,7 @@ def device_of(hass: HomeAssistant, unit: str) -> str:
 
 def entities_of(hass: HomeAssistant, node: str = NODE_ID) -> set[str]:
     """Return the entity ids of the units of a scripted node."""
-    return {entity_of(hass, unit, node) for unit in UNITS}
+    return {entity_of(hass, unit, node) for unit in UNITS.keys() - {"llm"}}
 
 
 async def next_poll(

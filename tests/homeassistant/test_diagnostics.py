@@ -8,7 +8,10 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
     get_diagnostics_for_config_entry,
 )
 
-from .scripted_node import ScriptedNode, engine, node_stats
+from custom_components.wyoming_units.const import DOMAIN
+
+from .minds import persona
+from .scripted_node import NODE_ID, ScriptedNode, engine, node_stats
 from .watched_camera import Watching, seen
 
 
@@ -28,6 +31,8 @@ async def test_they_tell_what_the_node_can_do_and_how_it_does_but_not_where_it_i
         "info": node.info,
         "stats": node.stats,
         "timings": {"stt ears": {"timing": {"total": 520.0}, "rtf": 0.02}},
+        "personas": [],
+        "ai_tasks": [],
         "cameras": [],
     }
 
@@ -54,3 +59,28 @@ async def test_they_tell_how_cameras_do_without_addresses_and_pictures(
     assert (camera["source"], camera["state"], camera["objects"]) == ("push", "running", 1)
     assert camera["available"] is True
     assert "secret" not in str(diagnostics)
+
+
+async def test_they_tell_how_personas_are_set_but_not_what_users_wrote(
+    hass: HomeAssistant, hass_client: Any, node: ScriptedNode
+) -> None:
+    written = {"prompt": "secret", "greeting": "secret", "picture": "https://secret.example.org"}
+    tasks = {"subentry_type": "ai_task_data", "title": "Cellar", "unique_id": None}
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        title="Cellar",
+        unique_id=NODE_ID,
+        data={"host": "127.0.0.1", "port": node.port},
+        subentries_data=[
+            persona("Secret", "1", model="qwen", llm_hass_api=["assist"], **written),
+            {**tasks, "data": {"max_tokens": 2000}},
+        ],
+    )
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    diagnostics = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    [told] = diagnostics["personas"]
+    assert told["model"] == "qwen"
+    assert told["llm_hass_api"] == ["assist"]
+    assert diagnostics["ai_tasks"] == [{"max_tokens": 2000}]
+    assert "secret" not in str(diagnostics).casefold()

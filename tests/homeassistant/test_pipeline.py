@@ -28,9 +28,10 @@ from custom_components.wyoming_units.const import (
     CONF_PREFERRED,
     DOMAIN,
 )
+from custom_components.wyoming_units.pipeline import async_nodes_in_reach, async_plan_pipeline
 
 from .ids import entity_of, next_poll
-from .scripted_node import ScriptedNode, artifact, node_info
+from .scripted_node import ScriptedNode, artifact, llm_info, llm_model, node_info
 
 ATTIC = "b" * 32
 
@@ -193,6 +194,47 @@ async def test_a_node_without_a_wake_word_unit_makes_a_pipeline_without_one(
     assert (made.wake_word_entity, made.wake_word_id) == (None, None)
 
 
+async def test_a_language_model_answers_what_the_built_in_agent_does_not_understand(
+    hass: HomeAssistant, node: ScriptedNode
+) -> None:
+    node.info["llm"] = llm_info()
+    await run_flow(hass, node)
+    made = pipelines(hass)["Wyoming Units"]
+    assert made.conversation_engine == entity_of(hass, "llm")
+    assert made.conversation_language == "*"
+    assert made.prefer_local_intents
+    assert (made.stt_engine, made.wake_word_id) == (entity_of(hass, "stt"), "okay_nabu")
+
+
+async def test_a_language_model_of_another_node_is_taken_and_one_that_is_not_there_is_not(
+    hass: HomeAssistant, node: ScriptedNode, second: ScriptedNode
+) -> None:
+    node.info["llm"] = llm_info(llm_model("big", installed=False))
+    second.info["llm"] = llm_info()
+    await second.start()
+    try:
+        await run_flow(hass, second, **{CONF_CREATE_PIPELINE: False})
+        await run_flow(hass, node)
+        made = pipelines(hass)["Wyoming Units"]
+        assert made.conversation_engine == entity_of(hass, "llm", ATTIC)
+    finally:
+        await second.stop()
+
+
+async def test_a_language_model_stands_in_where_the_built_in_agent_does_not_know_the_language(
+    hass: HomeAssistant, node: ScriptedNode, entry: MockConfigEntry
+) -> None:
+    hass.config.language = "qya"
+    node.info["asr"][0]["models"].append(artifact("ears-q", languages=["qya"]))
+    node.info["tts"][0]["voices"].append(artifact("voice-q", languages=["qya"]))
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    nodes = async_nodes_in_reach(hass)
+    assert async_plan_pipeline(hass, nodes).missing == ["conversation"]
+    node.info["llm"] = llm_info()
+    await entry.runtime_data.async_refresh()
+    assert async_plan_pipeline(hass, async_nodes_in_reach(hass)).missing == []
+
+
 @pytest.fixture
 async def waiting(
     hass: HomeAssistant, node: ScriptedNode, entry: MockConfigEntry
@@ -280,13 +322,14 @@ async def test_a_unit_that_hears_any_phrase_needs_one_to_be_taken(
 async def test_pipelines_follow_our_entities_that_are_renamed(
     hass: HomeAssistant, node: ScriptedNode
 ) -> None:
+    node.info["llm"] = llm_info()
     await run_flow(hass, node)
     copy = pipelines(hass)["Wyoming Units"].to_json() | {"name": "Mine", "stt_engine": "stt.other"}
     del copy["id"]
     await store(hass).async_create_item(copy)
     registry = er.async_get(hass)
     # All at once, as renaming a device does.
-    for unit in ("stt", "tts", "wake"):
+    for unit in ("stt", "tts", "wake", "llm"):
         old = entity_of(hass, unit)
         registry.async_update_entity(old, new_entity_id=f"{old.split('.')[0]}.butler")
     registry.async_update_entity(entity_of(hass, "intent"), new_entity_id="conversation.b")
@@ -296,7 +339,7 @@ async def test_pipelines_follow_our_entities_that_are_renamed(
     assert made.stt_engine == "stt.butler"
     assert made.tts_engine == "tts.butler"
     assert made.wake_word_entity == "wake_word.butler"
-    assert made.conversation_engine == "conversation.home_assistant"
+    assert made.conversation_engine == "conversation.butler"
     mine = pipelines(hass)["Mine"]
     assert (mine.stt_engine, mine.tts_engine) == ("stt.other", "tts.butler")
 

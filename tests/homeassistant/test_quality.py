@@ -13,11 +13,12 @@ import yaml
 from awesomeversion import AwesomeVersion
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import selector
+from homeassistant.helpers import config_validation as cv, selector
 from homeassistant.loader import async_get_integration
 
 from custom_components.wyoming_units import const
 from custom_components.wyoming_units.actions import async_setup_actions
+from custom_components.wyoming_units.chat_actions import async_setup_chat_actions
 from wyoming_units import __version__
 
 CORE = Path(homeassistant.components.__file__).parent
@@ -101,13 +102,17 @@ def test_every_rule_of_the_quality_scale_has_a_verdict_and_open_ones_a_reason() 
 
 def test_every_action_is_described(hass: HomeAssistant) -> None:
     async_setup_actions(hass)
+    async_setup_chat_actions(hass)
     described = yaml.safe_load((FOLDER / "services.yaml").read_text())
     assert described.keys() == hass.services.async_services_for_domain(const.DOMAIN).keys()
     for name, about in described.items():
         schema = hass.services.async_services_for_domain(const.DOMAIN)[name].schema
-        whole = schema.validators[0] if isinstance(schema, probatio.All) else schema
-        assert about["fields"].keys() == {str(field) for field in whole.schema}
-        for field in about["fields"].values():
+        while not isinstance(schema, dict):
+            schema = schema.validators[0] if isinstance(schema, probatio.All) else schema.schema
+        target = {"metadata", *map(str, cv.ENTITY_SERVICE_FIELDS)} if "target" in about else set()
+        fields = about.get("fields", {})
+        assert fields.keys() == {*map(str, schema)} - target
+        for field in fields.values():
             selector.validate_selector(field["selector"])
 
 
@@ -120,9 +125,10 @@ def test_what_automations_use_has_texts_and_icons(kind: str) -> None:
     )
     assert described.keys() == texts[kind].keys() == icons[kind].keys()
     for key, about in described.items():
-        assert texts[kind][key].keys() == {"name", "description", "fields"}
-        assert texts[kind][key]["fields"].keys() == about["fields"].keys()
-        for field, told in texts[kind][key]["fields"].items():
+        assert texts[kind][key].keys() == {"name", "description"} | about.keys() - {"target"}
+        fields = texts[kind][key].get("fields", {})
+        assert fields.keys() == about.get("fields", {}).keys()
+        for field, told in fields.items():
             assert told["name"]
             assert told["description"]
             choice = about["fields"][field]["selector"].get("select") or {}

@@ -7,6 +7,8 @@ import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components import conversation, stt, tts
 from homeassistant.const import (
+    CONF_HOST,
+    CONF_PORT,
     STATE_OFF,
     STATE_ON,
     STATE_UNAVAILABLE,
@@ -21,12 +23,27 @@ from wyoming.asr import Transcript
 from wyoming.audio import AudioChunk
 from wyoming.intent import NotRecognized
 
+from custom_components.wyoming_units.const import DOMAIN
+
 from .ids import next_poll
-from .scripted_node import Raw, ScriptedNode, artifact, engine, node_info, node_stats, reply
+from .minds import persona
+from .scripted_node import (
+    NODE_ID,
+    Raw,
+    ScriptedNode,
+    artifact,
+    engine,
+    llm_info,
+    llm_model,
+    node_info,
+    node_stats,
+    reply,
+)
 from .test_stt import METADATA, Microphone
 
 CONNECTED = "binary_sensor.cellar_connectivity"
 HEARING = "sensor.cellar_speech_to_text"
+THINKING = "sensor.cellar_language_model"
 PROGRAMS = ("speech_to_text", "text_to_speech", "wake_word", "intents")
 
 
@@ -305,3 +322,82 @@ async def test_an_answer_that_does_not_tell_its_time_leaves_it_unknown(
         hass, "lights on", None, Context(), "en", "conversation.cellar_intents"
     )
     assert hass.states.is_state("sensor.cellar_intents_total_time", STATE_UNKNOWN)
+
+
+@pytest.fixture
+async def thinking(hass: HomeAssistant, all_enabled: None, node: ScriptedNode) -> MockConfigEntry:
+    """The entry of a node with two language models and a persona for the second, all enabled."""
+    node.info["llm"] = llm_info(llm_model("big"), llm_model("qwen"))
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        title="Cellar",
+        unique_id=NODE_ID,
+        data={CONF_HOST: "127.0.0.1", CONF_PORT: node.port},
+        subentries_data=[persona("Hedda", "hedda", model="qwen")],
+    )
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    return entry
+
+
+async def test_of_a_language_model_what_people_wait_for_is_enabled(
+    hass: HomeAssistant, node: ScriptedNode, entry: MockConfigEntry
+) -> None:
+    node.info = node_info(asr=None, tts=None, wake=None, intent=None) | {"llm": llm_info()}
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    entities = diagnostic_entities(hass, entry)
+    assert {name: on for name, on in entities.items() if name.startswith(THINKING)} == {
+        f"{THINKING}_memory": False,
+        f"{THINKING}_model": False,
+        f"{THINKING}_state": True,
+        f"{THINKING}_time_to_first_word": True,
+        f"{THINKING}_total_time": False,
+        f"{THINKING}_turn_time": True,
+        f"{THINKING}_waiting_requests": False,
+        f"{THINKING}_writing_speed": True,
+    }
+
+
+async def test_a_turn_is_shown_with_its_stages_and_how_fast_the_model_wrote(
+    hass: HomeAssistant, thinking: MockConfigEntry
+) -> None:
+    names = ("time_to_first_word", "total_time", "turn_time", "writing_speed")
+    assert all(hass.states.is_state(f"{THINKING}_{name}", STATE_UNKNOWN) for name in names)
+    took = {"queue": 2.0, "first_token": 180.5, "total": 900, "tools": 40.0, "turn": 1310.0}
+    timing = took | {"odd": "long", "cached": True}
+    thinking.runtime_data.async_answered("llm", "brain", {"timing": timing, "rate": 23.75})
+    assert hass.states.is_state(f"{THINKING}_time_to_first_word", "180.5")
+    assert hass.states.is_state(f"{THINKING}_total_time", "900")
+    turn, rate = (hass.states.get(f"{THINKING}_{name}") for name in names[2:])
+    assert turn is not None
+    assert rate is not None
+    assert turn.state == "1310.0"
+    del took["turn"]
+    assert turn.attributes.items() >= {**took, "unit_of_measurement": "ms"}.items()
+    assert not turn.attributes.keys() & {"odd", "cached", "turn"}
+    assert rate.state == "23.75"
+    unit = {"unit_of_measurement": "tokens/s", "state_class": "measurement"}
+    assert rate.attributes.items() >= unit.items()
+
+
+@pytest.mark.parametrize("told", [None, {"timing": []}, {"rate": "fast", "timing": None}])
+async def test_an_answer_without_times_leaves_those_of_a_language_model_unknown(
+    hass: HomeAssistant, thinking: MockConfigEntry, told: Any
+) -> None:
+    thinking.runtime_data.async_answered("llm", "brain", told)
+    for name in ("time_to_first_word", "turn_time", "writing_speed"):
+        assert hass.states.is_state(f"{THINKING}_{name}", STATE_UNKNOWN)
+
+
+async def test_the_language_model_is_that_of_who_speaks_while_it_is_there(
+    hass: HomeAssistant, node: ScriptedNode, thinking: MockConfigEntry
+) -> None:
+    coordinator = thinking.runtime_data
+    assert hass.states.is_state(f"{THINKING}_model", "big")
+    coordinator.personas.async_choose("brain", coordinator.personas.all["hedda"])
+    assert hass.states.is_state(f"{THINKING}_model", "qwen")
+    node.info["llm"] = llm_info(llm_model("big"))
+    await coordinator.async_refresh()
+    assert hass.states.is_state(f"{THINKING}_model", "big")

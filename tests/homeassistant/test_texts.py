@@ -28,7 +28,10 @@ TEXTS: dict[str, dict[str, Any]] = {
 ENGLISH = TEXTS["en"]
 ICONS: dict[str, Any] = json.loads((FOLDER / "icons.json").read_text())
 LANGUAGES = ("de", "fr", "zh-Hans")
-FLOWS = ("camera_flow", "config_flow", "options_flow", "repairs")
+FLOWS = (
+    *("ai_task_flow", "camera_flow", "config_flow"),
+    *("options_flow", "persona_flow", "repairs"),
+)
 
 
 def calls(*names: str, of: str | None = None) -> Iterator[tuple[ast.Call, str]]:
@@ -75,10 +78,13 @@ def assert_same(used: Iterator[str] | set[str], present: set[str]) -> None:
 def flow_texts(module: str) -> list[dict[str, Any]]:
     """Return the texts of the flows of a module."""
     fixes = [issue["fix_flow"] for issue in ENGLISH["issues"].values() if "fix_flow" in issue]
+    made = ENGLISH["config_subentries"]
     return {
-        "camera_flow": [ENGLISH["config_subentries"]["camera"]],
+        "ai_task_flow": [made["ai_task_data"]],
+        "camera_flow": [made["camera"]],
         "config_flow": [ENGLISH["config"]],
         "options_flow": [ENGLISH["options"]],
+        "persona_flow": [made["conversation"]],
         "repairs": fixes,
     }[module]
 
@@ -102,7 +108,7 @@ def test_steps_of_flows() -> None:
 
 
 def test_menus_of_flows() -> None:
-    # That of a camera depends on what is set: test_cameras_flow.py compares it whenever it is shown.
+    # Those of cameras and personas are compared whenever they are shown in tests of their flows.
     (menu,) = (call for call, _ in calls("async_show_menu", of="config_flow"))
     always = {
         option
@@ -129,7 +135,7 @@ def test_menus_of_flows() -> None:
 
 
 def test_fields_of_flows_have_a_name_and_an_explanation() -> None:
-    # Others depend on the node: test_options.py and test_cameras_flow.py open each form and compare.
+    # Others depend on the node: tests of their flows open each form and compare.
     for flow in ("config_flow", "repairs"):
         used = set()
         for call, _ in calls("Required", "Optional", of=flow):
@@ -163,6 +169,15 @@ def test_errors_and_exceptions() -> None:
     raised |= {
         key for call, _ in calls(*errors) for key in patterns(argument(call, "translation_key"))
     }
+    # What agents say themselves is kept with the exceptions.
+    raised |= {
+        key
+        for module in ("agent", "spoken")
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.Constant | ast.JoinedStr)
+        for key in patterns(node)
+        if key.startswith("chat_") and not key.endswith("_")
+    }
     assert_same(raised, set(ENGLISH["exceptions"]))
     for call, module in calls(*errors):
         assert argument(call, "translation_key"), (module, call.lineno)
@@ -187,6 +202,9 @@ def test_reasons_to_abort() -> None:
     assert_same(reasons["config_flow"] | {"already_configured"}, set(ENGLISH["config"]["abort"]))
     assert_same(reasons["options_flow"], set(ENGLISH["options"]["abort"]))
     assert_same(reasons["camera_flow"], set(ENGLISH["config_subentries"]["camera"]["abort"]))
+    # Both flows of language models stop for the same reasons.
+    for kind in ("ai_task_data", "conversation"):
+        assert_same(reasons["persona_flow"], set(ENGLISH["config_subentries"][kind]["abort"]))
     assert_same(returned("options_flow"), set(ENGLISH["options"]["error"]))
     reasons["repairs"] |= returned("repairs")  # fixes return their reason
     assert_same(

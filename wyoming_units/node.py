@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -169,22 +168,28 @@ class Node:
 
 
 def _routes(units: Sequence[Unit]) -> dict[str, Route]:
-    """Return the routes by opener; units that share one are told apart by the selected program."""
-    takers: dict[str, dict[str, Route]] = {}
+    """Return the routes by opener; a request that several units answer goes to one of them when it comes."""
+    takers: dict[str, list[tuple[Unit, Route]]] = {}
     for unit in units:
         for route in unit.routes:
-            takers.setdefault(route.opener, {})[unit.kind] = route
+            takers.setdefault(route.opener, []).append((unit, route))
     return {
-        opener: only if len(routes) == 1 else replace(only, run=partial(_selected, routes))
-        for opener, routes in takers.items()
-        for only in [next(iter(routes.values()))]
+        opener: shared[0][1]
+        if len(shared) == 1
+        else Route(opener=opener, run=partial(_answer_by_one, shared))
+        for opener, shared in takers.items()
     }
 
 
-async def _selected(routes: Mapping[str, Route], request: Request) -> None:
-    """Answer by the unit whose program was selected last, else by the first."""
-    kinds = (kind for kind in reversed([*request.selected]) if kind in routes)
-    await routes[next(kinds, next(iter(routes)))].run(request)
+async def _answer_by_one(shared: Sequence[tuple[Unit, Route]], request: Request) -> None:
+    """Answer by the unit whose program was selected last, else by the first that has engines."""
+    newest = [*request.selected]
+
+    def rank(taker: tuple[Unit, Route]) -> tuple[int, bool]:
+        unit, _ = taker
+        return (newest.index(unit.kind) if unit.kind in newest else -1, bool(unit.lanes))
+
+    await max(shared, key=rank)[1].run(request)
 
 
 def _node_id(folder: Path) -> str:

@@ -14,7 +14,7 @@ class History:
 
     policy: HistoryPolicy = "all"
     """All of it; not the oldest turns; a summary of these."""
-    turns: int = 12
+    turns: int = 40
     """At most so many of the last turns, at least half of it."""
 
 

@@ -14,7 +14,7 @@ class Unit(Protocol):
     """One service of a node."""
 
     kind: ClassVar[str]
-    """`wake`, `stt`, `tts`, `intent` or `vision`."""
+    """`wake`, `stt`, `tts`, `intent`, `llm` or `vision`."""
 
     @property
     def routes(self) -> tuple[Route, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
@@ -89,6 +89,7 @@ class Lane(Generic[E]):
         self._threads = ThreadPoolExecutor(max_workers=self._slots, thread_name_prefix=self.name)
         self._loop: asyncio.AbstractEventLoop
         self._loaded: asyncio.Task[None] | None = None
+        self._asides: set[asyncio.Task[None]] = set()
 
     @property
     def failed(self) -> bool:
@@ -239,6 +240,21 @@ class Lane(Generic[E]):
             self._counts.failed += error is not None and _is_failure(error)
             self._leave()
 
+    def aside(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do what can be left undone, where a place is free; a call that waits for one, and `close`, end it."""
+        if not self.ready or self._queue or self._running >= self._slots:
+            return
+        self._running += 1
+        task = self._loop.create_task(work())
+        self._asides.add(task)
+        task.add_done_callback(self._leave_aside)
+
+    def _leave_aside(self, task: asyncio.Task[None]) -> None:
+        self._asides.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _LOGGER.error("work beside the calls of %s failed", self.name, exc_info=error)
+        self._leave()
+
     def _enqueue(self, client: str, work: Callable[[], Any] | None) -> _Call:
         """Let a call wait for its turn; loads the engine, raises what kept it from loading."""
         loaded = self._loaded or self.load()
@@ -248,6 +264,9 @@ class Lane(Generic[E]):
         if (refused := self._queue.push(client, call)) is not None:
             self._refuse(refused)
         self._serve()
+        if self._queue:
+            for aside in self._asides:
+                aside.cancel()
         return call
 
     def _leave(self) -> None:
@@ -343,6 +362,10 @@ class Lane(Generic[E]):
 
     async def close(self) -> None:
         """Let running calls end and close the engine."""
+        asides = tuple(self._asides)
+        for aside in asides:
+            aside.cancel()
+        await asyncio.gather(*asides, return_exceptions=True)
         if self._idle is not None:
             self._idle.cancel()
         if self._loaded is not None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import signal
 import sys
 from enum import Enum
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -18,10 +17,11 @@ from rich.logging import RichHandler
 from wyoming.audio import AudioChunk
 
 from wyoming_units import __version__
+from wyoming_units.ask_command import HomeFile, Language, ask, home_of
 from wyoming_units.command import AsJson, Uri, client_of, line, ms, summary
-from wyoming_units.config import load_config, read_home
+from wyoming_units.config import load_config
 from wyoming_units.dialog.player import play
-from wyoming_units.dialog.stages import Saying, recognize, synthesize, transcribe
+from wyoming_units.dialog.stages import Saying, synthesize, transcribe
 from wyoming_units.dialog.wav import Wav, read_wav, wavs_in, write_wav
 from wyoming_units.doctor import examine
 from wyoming_units.errors import BadRequest, UnitError
@@ -31,6 +31,7 @@ from wyoming_units.see_command import see
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(models, name="models")
+app.command()(ask)
 app.command()(see)
 _OUT = Console()
 _ERR = Console(stderr=True)
@@ -45,12 +46,13 @@ class LogLevel(str, Enum):
     ERROR = "error"
 
 
-HomeFile = Annotated[Path | None, typer.Option("--home", help="YAML in the shape of context.home.")]
-Language = Annotated[str | None, typer.Option(help="Language code, such as en or de.")]
+ConfigFile = Annotated[Path | None, typer.Option(help="Settings file, node.yaml.")]
 
 
 def main() -> None:
     """Run the command line: exit 0 done, 1 failed, 2 wrong use."""
+    # Else a node for one call would print its warnings beside the one line of the error.
+    logging.getLogger("wyoming_units").addHandler(logging.NullHandler())
     try:
         app()
     except BadRequest as err:
@@ -63,7 +65,7 @@ def main() -> None:
 
 @app.command()
 def serve(
-    config: Annotated[Path | None, typer.Option(help="Settings file, node.yaml.")] = None,
+    config: ConfigFile = None,
     name: Annotated[str | None, typer.Option(help="Name shown in Home Assistant.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
@@ -169,7 +171,7 @@ def hear(
     recordings = [path for given in files for path in wavs_in(given)]
 
     async def run() -> None:
-        known = _home(home)
+        known = home_of(home)
         seconds, spent = 0.0, 0.0
         async with client_of(uri) as client:
             for path in recordings:
@@ -193,50 +195,9 @@ def hear(
 
 
 @app.command()
-def ask(
-    text: Annotated[str | None, typer.Argument(help="A sentence.")] = None,
-    wav: Annotated[Path | None, typer.Option(help="A spoken sentence instead of a text.")] = None,
-    uri: Uri = None,
-    language: Language = None,
-    home: HomeFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Print the intent of a sentence."""
-    if (text is None) == (wav is None):
-        raise BadRequest("give either TEXT or --wav FILE")
-
-    async def run() -> None:
-        known = _home(home)
-        timings: dict[str, float] = {}
-        async with client_of(uri) as client:
-            sentence = text or ""
-            began = perf_counter()
-            if wav is not None:
-                audio = await asyncio.to_thread(read_wav, wav)
-                sentence = (await transcribe(client, audio, language=language, home=known)).text
-                timings["stt"] = ms(perf_counter() - began)
-            asked = perf_counter()
-            understood = await recognize(client, sentence, language=language, home=known)
-            timings["intent"] = ms(perf_counter() - asked)
-            timings["total"] = ms(perf_counter() - began)
-        for intent in understood.intents:
-            slots = {entity.name: entity.value for entity in intent.entities}
-            if as_json:
-                line("intent", text=sentence, name=intent.name, slots=slots)
-            else:
-                _OUT.print(intent.name, json.dumps(slots, ensure_ascii=False), markup=False)
-        if as_json:
-            summary(text=sentence, intents=len(understood.intents), timings_ms=timings)
-        if not understood.intents:
-            raise UnitError(f"not understood: {sentence!r}")
-
-    asyncio.run(run())
-
-
-@app.command()
-def doctor(as_json: AsJson = False) -> None:
+def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Look at what this machine can run and what is on the network."""
-    findings = asyncio.run(examine())
+    findings = asyncio.run(examine(config))
     for finding in findings:
         if as_json:
             line("finding", ok=finding.ok, what=finding.what, detail=finding.detail)
@@ -257,11 +218,6 @@ def _top(
     if version:
         typer.echo(__version__)
         raise typer.Exit
-
-
-def _home(path: Path | None) -> dict[str, Any] | None:
-    """Return the home of a YAML file as `context.home`; `BadRequest`."""
-    return None if path is None else read_home(path).as_dict()
 
 
 def _fail(error: UnitError, code: int) -> None:

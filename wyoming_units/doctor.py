@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from wyoming_units import __version__
 from wyoming_units.config import NodeConfig, load_config
@@ -25,9 +27,9 @@ class Finding:
     detail: str
 
 
-async def examine() -> list[Finding]:
-    """Return all findings; nothing is changed."""
-    settings = load_config()
+async def examine(config: Path | None = None) -> list[Finding]:
+    """Return all findings about a node with these settings; nothing is changed. `BadRequest`."""
+    settings = load_config(config)
     findings = [
         Finding(
             ok=True,
@@ -53,10 +55,15 @@ def _engines(settings: NodeConfig) -> Iterator[Finding]:
             hint = f"not installed; pip install 'wyoming-units[{row.extra}]'"
             yield Finding(ok=True, what=f"{row.kind}: {name}", detail=hint)
         elif not here:
-            hint = "no model here" if row.takes_model else "not chosen"
-            yield Finding(ok=True, what=f"{row.kind}: {name}", detail=hint)
+            yield Finding(ok=True, what=f"{row.kind}: {name}", detail=_absence(name, row))
         for place in here:
             yield _engine(row, place)
+
+
+def _absence(name: str, row: EngineRow) -> str:
+    if row.takes_server:
+        return f"no server here: engines.{name}.url in the settings"
+    return "no model here" if row.takes_model else "not chosen"
 
 
 def _engine(row: EngineRow, place: Place) -> Finding:
@@ -68,9 +75,20 @@ def _engine(row: EngineRow, place: Place) -> Finding:
         detail = f"{engine.info.version}, " + (
             models[0].name if row.takes_model else f"{len(models)} models"
         )
+        report = dict(getattr(engine, "report", {}))
         engine.close()
     except (UnitError, OSError, ImportError) as err:
         return Finding(ok=False, what=what, detail=str(err))
+    if row.takes_server:
+        return _server(what, report, [model.name for model in models])
+    return Finding(ok=True, what=what, detail=detail)
+
+
+def _server(what: str, report: Mapping[str, Any], models: Sequence[str]) -> Finding:
+    """Tell what answers at the address of a model's server."""
+    if not report["reachable"]:
+        return Finding(ok=False, what=what, detail=f"{report['url']} cannot be reached")
+    detail = f"{report['server']} at {report['url']}: {', '.join(models)}"
     return Finding(ok=True, what=what, detail=detail)
 
 

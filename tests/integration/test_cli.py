@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from wyoming.tts import Synthesize
 
 from wyoming_units.wire.client import Client
 
+from .model_server import ThreadedModelServer
+
 HOME = {
     "language": "en",
     "entities": [{"name": "Kitchen Light", "domain": "light", "area": "Kitchen"}],
@@ -28,9 +31,12 @@ COMMAND = "turn on the kitchen light"
 CLI = (sys.executable, "-m", "wyoming_units")
 
 
-def run(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end."""
-    return subprocess.run([*CLI, *args], capture_output=True, text=True, timeout=60, check=False)
+def run(*args: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end, with settings in its environment."""
+    env = {**os.environ, **{f"WYOMING_UNITS_{key}": value for key, value in settings.items()}}
+    return subprocess.run(
+        [*CLI, *args], capture_output=True, text=True, timeout=60, check=False, env=env
+    )
 
 
 def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -140,6 +146,39 @@ def test_the_doctor_finds_the_embedded_engines_in_order() -> None:
     for what in ("wake: microwakeword", "vad: silero", "stt: pocketsphinx", "tts: espeak"):
         assert findings[what]["ok"], findings[what]
     assert done.returncode == bool(lines(done)[-1]["failed"])
+
+
+def the_finding(*args: str | Path, **settings: str) -> dict[str, Any]:
+    """Return what the doctor finds out about models behind a server."""
+    told = lines(run("doctor", "--json", *args, **settings))
+    (finding,) = (line for line in told if line.get("what") == "llm: openai")
+    return finding
+
+
+def test_the_doctor_tells_what_a_models_server_is_and_what_it_has(tmp_path: Path) -> None:
+    settings = tmp_path / "node.yaml"
+    with ThreadedModelServer("ollama", models=("small", "large")) as server:
+        url = server.url.replace("//", "//eve:secret@")
+        settings.write_text(
+            yaml.safe_dump({"units": ["llm=openai"], "engines": {"openai": {"url": url}}})
+        )
+        finding = the_finding("--config", settings)
+        assert finding["ok"], finding
+        assert finding["detail"] == f"Ollama at {server.url}: small, large"
+
+
+def test_the_doctor_tells_that_a_models_server_cannot_be_reached() -> None:
+    with ThreadedModelServer() as server:
+        url = server.url
+    finding = the_finding(UNITS='["llm"]', ENGINES__OPENAI__URL=url)
+    assert not finding["ok"]
+    assert finding["detail"] == f"{url} cannot be reached"
+
+
+def test_the_doctor_tells_where_the_address_of_a_models_server_goes() -> None:
+    finding = the_finding(UNITS='["intent"]')
+    assert finding["ok"]
+    assert "engines.openai.url" in finding["detail"]
 
 
 def test_a_terminated_node_finishes_what_it_is_saying_and_exits_with_0(tmp_path: Path) -> None:

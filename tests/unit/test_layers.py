@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engines": LEAVES | {"speech", "vision", "chat", "catalog"},
     "wire": LEAVES,
     "units": LEAVES | {"wire", "engines", "speech", "vision", "chat", "video"},
-    "dialog": LEAVES | {"wire", "vision"},
+    "dialog": LEAVES | {"wire", "vision", "chat"},
     "config": LEAVES | {"wire", "engines", "speech", "chat", "video"},
     "roster": LEAVES | {"config", "engines", "catalog"},
     "staff": LEAVES | {"config", "roster", "units", "engines"},
@@ -34,9 +34,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "doctor": LEAVES | {"config", "roster", "wire", "engines"},
     "models_command": LEAVES | {"config", "catalog"},
     "command": LEAVES | {"config", "node", "wire"},
+    "ask_command": LEAVES | {"command", "config", "dialog", "chat", "wire"},
     "see_command": LEAVES | {"command", "dialog", "video", "vision", "wire"},
     "cli": LEAVES
-    | {"config", "node", "doctor", "dialog", "command", "models_command", "see_command"},
+    | {"config", "node", "doctor", "dialog"}
+    | {"command", "ask_command", "models_command", "see_command"},
 }
 """Which rooms a room of the package may use; itself is understood."""
 

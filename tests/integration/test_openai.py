@@ -273,3 +273,19 @@ async def test_what_a_model_cannot_take_is_refused_before_it_is_sent() -> None:
         with pytest.raises(UnknownModel, match=r"has no model 'huge'; there are: small$"):
             await ask(engine, ChatRequest(messages=[USER], model="huge"))
         assert not server.requests
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["qwen2.5-0.5B-prefill-20e", "llama3.2-1B-p256-ax630c", "AXERA-TECH/InternVL3_5-1B_GPTQ_INT4"],
+)
+async def test_a_model_made_for_an_npu_has_no_tools_and_reads_little(name: str) -> None:
+    async with ModelServer(models=(name,)) as server:
+        engine = OpenAiChat(url=server.url)
+        await asyncio.to_thread(engine.load)
+        [model] = engine.info.models
+        assert (model.supports_tools, model.context_length) == (False, 1023)
+        told = OpenAiChat(url=server.url, tools=True, context=2048)
+        await asyncio.to_thread(told.load)
+        [model] = told.info.models
+        assert (model.supports_tools, model.context_length) == (True, 2048)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from wyoming_units.config import load_config, read_home
+from wyoming_units.engines import create_engine
 from wyoming_units.engines.base import WakeSettings
 from wyoming_units.errors import BadRequest
 
@@ -89,3 +90,17 @@ def test_a_wrong_home_file_is_an_error(tmp_path: Path, content: bytes) -> None:
 def test_a_missing_home_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="cannot read"):
         read_home(tmp_path / "none.yaml")
+
+
+def test_options_of_engines_from_the_environment_have_their_types(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WYOMING_UNITS_ENGINES__OPENAI__URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("WYOMING_UNITS_ENGINES__OPENAI__PARALLEL", "8")
+    monkeypatch.setenv("WYOMING_UNITS_ENGINES__OPENAI__TOOLS", "false")
+    monkeypatch.setenv("WYOMING_UNITS_ENGINES__OPENAI__TOKEN", "12345")
+    engine = create_engine("openai", **load_config().engines["openai"])
+    assert engine.info.parallel == 8
+    assert not engine.info.models[0].supports_tools
+    with pytest.raises(BadRequest, match=r"engine openai, option retries: .*integer"):
+        create_engine("openai", url="http://127.0.0.1:1", retries="often")

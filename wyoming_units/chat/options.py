@@ -12,7 +12,7 @@ HistoryPolicy = Literal["all", "window", "summary"]
 class History:
     """What a model reads of the past."""
 
-    policy: HistoryPolicy = "all"
+    policy: HistoryPolicy = "window"
     """All of it; not the oldest turns; a summary of these."""
     turns: int = 40
     """At most so many of the last turns, at least half of it."""
@@ -27,7 +27,7 @@ class ChatOptions:
         "in the language of the question."
     )
     """Who the model is."""
-    history: History = History(policy="window")
+    history: History = History()
     max_tokens: int = 400
     """Of one answer."""
     forget: float = 300.0

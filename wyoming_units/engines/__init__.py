@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import signature
-from typing import Any
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from wyoming_units.engines.base import Engine
 from wyoming_units.errors import BadRequest, Unsupported
@@ -229,5 +231,16 @@ def create_engine(name: str, **options: Any) -> Engine:
         raise BadRequest(
             f"engine {name} has no option {', '.join(unknown)}; there are: {', '.join(has) or 'none'}"
         )
-    engine: Engine = factory(**options)
+    types = get_type_hints(factory.__init__)
+    engine: Engine = factory(
+        **{key: _typed(name, key, value, types[key]) for key, value in options.items()}
+    )
     return engine
+
+
+def _typed(engine: str, option: str, value: Any, wanted: Any) -> Any:
+    """Return the value of an option in its type: what comes from the environment is text."""
+    try:
+        return TypeAdapter(wanted).validate_python(value)
+    except ValidationError as err:
+        raise BadRequest(f"engine {engine}, option {option}: {err.errors()[0]['msg']}") from None

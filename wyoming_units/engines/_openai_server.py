@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,11 @@ _MOST = 1 << 22
 """Bytes of an answer."""
 _SETTLED = (200, 401, 403, 404, 405)
 """Answers that will be the same the next time."""
+
+_NPU = re.compile(r"ax(6\d0|8850|era)|-prefill\b|-p\d{3}\b", re.IGNORECASE)
+"""In the names of models that are compiled for Axera's NPUs."""
+_NPU_CONTEXT = 1023
+"""Tokens of their key-value cache, where nobody says more."""
 
 OPENAI = "OpenAI-compatible"
 MAKERS = {
@@ -110,12 +116,18 @@ async def probe(
         return replace(
             server, kind="Ollama", version=str(version), models=await _ollama(ask, entries)
         )
-    found = tuple(
-        Found(name=each["id"], context=_positive(each.get("max_model_len"))) for each in entries
-    )
+    found = tuple(_plain(each) for each in entries)
     if (version := vllm.data.get("version")) and any(each.context for each in found):
         return replace(server, kind="vLLM", version=str(version), models=found)
     return replace(server, models=found)
+
+
+def _plain(entry: Mapping[str, Any]) -> Found:
+    """Return a model of which a server tells little; small ones on an NPU are known by their names."""
+    name, context = entry["id"], _positive(entry.get("max_model_len"))
+    if context is None and _NPU.search(name):
+        return Found(name=name, tools=False, context=_NPU_CONTEXT)
+    return Found(name=name, context=context)
 
 
 def _llama_cpp(

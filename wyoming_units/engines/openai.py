@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -54,15 +55,16 @@ class OpenAiChat:
         tools: bool | None = None,
         images: bool | None = None,
         choices: bool | None = None,
+        context: int | None = None,
         template: str | None = None,
         languages: Sequence[str] = (),
     ) -> None:
         """Take the settings; `BadRequest`.
 
         `first_token`, `between_tokens` and `connect` are the seconds that the server has for each. `retries`
-        is how often a request that failed before its first token is sent again. `tools`, `images` and
-        `choices` say what the models can, where the server does not tell it right. `template` names the shape
-        of prompts for a server that knows no chats.
+        is how often a request that failed before its first token is sent again. `tools`, `images`, `choices`
+        and `context` (tokens) say what the models can, where the server does not tell it right. `template`
+        names the shape of prompts for a server that knows no chats.
         """
         if parallel is not None and parallel < 1:
             raise BadRequest("option parallel must be at least 1")
@@ -73,6 +75,7 @@ class OpenAiChat:
         self._retries = retries
         self._parallel = parallel or _PARALLEL
         self._tools, self._images, self._choices = tools, images, choices
+        self._context = context
         self._template = template
         self._languages = tuple(languages)
         self._server = Server()
@@ -151,6 +154,7 @@ class OpenAiChat:
                 each,
                 tools=each.tools if self._tools is None else self._tools,
                 images=each.images if self._images is None else self._images,
+                context=each.context if self._context is None else self._context,
             )
             for each in found or (Found(name=_UNNAMED),)
         )
@@ -277,7 +281,10 @@ class OpenAiChat:
     ) -> AsyncGenerator[Delta, None]:
         """Ask once and yield what was wanted of the answer."""
         reader = Reader(trim=way.path != CHAT)
-        body = self._body(request, model, way)
+        slot = self._slots.of(request.session, self._server.slots)
+        write = partial(self._body, request, model, way, slot)
+        # Megabytes of pictures take a tenth of a second to be written.
+        body = await asyncio.to_thread(write) if has_images(request) else write()
         waits = {"first": self._first, "between": self._between}
         weighed = False
         async with aclosing(link.answer(way.path, body, reader, **waits)) as pieces:
@@ -290,8 +297,7 @@ class OpenAiChat:
             raise self._cannot_weigh(model)
         yield Ended("prepared" if request.prepare else reader.reason or "stop", reader.usage)
 
-    def _body(self, request: ChatRequest, model: Found, way: Way) -> bytes:
-        slot = self._slots.of(request.session, self._server.slots)
+    def _body(self, request: ChatRequest, model: Found, way: Way, slot: int | None) -> bytes:
         if way.path == CHAT:
             return chat_body(request, self._server, model, way, slot)
         for has, what in ((request.tools, "tools"), (has_images(request), "images")):

@@ -41,6 +41,9 @@ _PICTURES = ("image/jpeg", "image/png", "image/webp")
 _POLICIES = ("all", "window", "summary")
 
 
+_ALL = History(policy="all")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """What a `chat` asks for."""
@@ -50,7 +53,7 @@ class Wanted:
     pictures: Mapping[str, Part] = field(default_factory=dict)
     """By those names."""
     choices: tuple[str, ...] = ()
-    history: History = field(default_factory=History)
+    history: History = _ALL
     key: str | None = None
     """Which answer is wanted once only."""
 
@@ -59,7 +62,7 @@ def wanted_of(event: Event) -> Wanted:
     """Return what a `chat` asks for; `BadRequest`, `BadImage`, `TooLarge`."""
     data = event.data
     session = _name(data, "session")
-    history = _history(mapping(data, "history"))
+    history = _history(data)
     if history.policy == "summary" and session is None:
         raise BadRequest("a summary of the past needs a session")
     choices = _choices(data)
@@ -135,9 +138,11 @@ def _choices(data: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _history(data: dict[str, Any]) -> History:
-    usual = History()
-    policy = choice(data, "policy", _POLICIES) or usual.policy
-    turns = _whole(data, "turns", _MOST_TURNS) or usual.turns
+    if data.get("history") is None:
+        return _ALL
+    given, usual = mapping(data, "history"), History()
+    policy = choice(given, "policy", _POLICIES) or usual.policy
+    turns = _whole(given, "turns", _MOST_TURNS) or usual.turns
     return History(policy=policy, turns=turns)  # type: ignore[arg-type]  # one of the policies
 
 

@@ -13,8 +13,17 @@ import typer
 from rich.console import Console
 
 from wyoming_units.chat.exchange import Said, Thought
-from wyoming_units.command import AsJson, Uri, client_of, line, summary
-from wyoming_units.config import read_home
+from wyoming_units.command import (
+    AsJson,
+    HomeFile,
+    Language,
+    Uri,
+    client_of,
+    home_of,
+    line,
+    picture_of,
+    summary,
+)
 from wyoming_units.dialog.chatting import Answered, chat
 from wyoming_units.dialog.stages import recognize, transcribe
 from wyoming_units.dialog.wav import read_wav
@@ -23,9 +32,6 @@ from wyoming_units.observe.timing import Timings
 from wyoming_units.wire.client import Client
 from wyoming_units.wire.limits import MIB, Limits
 from wyoming_units.wire.parts import Part
-
-HomeFile = Annotated[Path | None, typer.Option("--home", help="YAML in the shape of context.home.")]
-Language = Annotated[str | None, typer.Option(help="Language code, such as en or de.")]
 
 _OUT = Console()
 _MOST = Limits().image
@@ -110,11 +116,6 @@ def ask(
 _NOT_UNDERSTOOD = {"intents": 0}
 
 
-def home_of(path: Path | None) -> dict[str, Any] | None:
-    """Return the home of a YAML file as `context.home`; `BadRequest`."""
-    return None if path is None else read_home(path).as_dict()
-
-
 async def _understand(client: Client, question: _Question) -> Mapping[str, Any]:
     """Print the intents, or the answer of the node's language model where there are none."""
     offered = await client.info()
@@ -173,11 +174,7 @@ def _pictures(paths: Sequence[Path]) -> list[Part]:
 
 
 def _picture(name: str, path: Path) -> Part:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST + 1)
-    except OSError as err:
-        raise BadImage(f"cannot read {path}: {err.strerror}") from None
+    data = picture_of(path)
     for first, mime in _FIRST_BYTES.items():
         if data.startswith(first):
             return Part(name=name, mime=mime, data=data)

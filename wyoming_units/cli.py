@@ -17,8 +17,18 @@ from rich.logging import RichHandler
 from wyoming.audio import AudioChunk
 
 from wyoming_units import __version__
-from wyoming_units.ask_command import HomeFile, Language, ask, home_of
-from wyoming_units.command import AsJson, Uri, client_of, line, ms, summary
+from wyoming_units.ask_command import ask
+from wyoming_units.command import (
+    AsJson,
+    HomeFile,
+    Language,
+    Uri,
+    client_of,
+    home_of,
+    line,
+    ms,
+    summary,
+)
 from wyoming_units.config import load_config
 from wyoming_units.dialog.player import play
 from wyoming_units.dialog.stages import Saying, synthesize, transcribe

@@ -1,23 +1,30 @@
-"""What the commands that ask a node share: options, the connection, and lines of JSON."""
+"""What the commands that ask a node share: options, the connection, pictures, and lines of JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from wyoming_units.config import load_config
+from wyoming_units.config import load_config, read_home
+from wyoming_units.errors import BadImage, TooLarge
 from wyoming_units.node import Node
 from wyoming_units.wire.client import Client
 from wyoming_units.wire.discovery import find_nodes
+from wyoming_units.wire.limits import MIB, Limits
+
+_MOST = Limits().image
 
 Uri = Annotated[
     str | None, typer.Option(help="Node to ask; default: the first found, else one for this call.")
 ]
+HomeFile = Annotated[Path | None, typer.Option("--home", help="YAML in the shape of context.home.")]
+Language = Annotated[str | None, typer.Option(help="Language code, such as en or de.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, a summary last.")]
 
 
@@ -39,6 +46,25 @@ async def client_of(uri: str | None, *, units: Sequence[str] = ()) -> AsyncItera
         )
         async with Node(settings) as node, Client(f"tcp://127.0.0.1:{node.port}") as client:
             yield client
+
+
+def home_of(path: Path | None) -> dict[str, Any] | None:
+    """Return the home of a YAML file as `context.home`; `BadRequest`."""
+    return None if path is None else read_home(path).as_dict()
+
+
+def picture_of(path: Path) -> bytes:
+    """Return the file of a picture, as far as a node takes it; `BadImage`, `TooLarge`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST + 1)
+    except OSError as err:
+        raise BadImage(f"cannot read {path}: {err.strerror}") from None
+    if not data:
+        raise BadImage(f"{path} is empty")
+    if len(data) > _MOST:
+        raise TooLarge(f"{path} is over the limit of {_MOST // MIB} MiB")
+    return data
 
 
 def line(kind: str, **values: object) -> None:

@@ -13,14 +13,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from wyoming_units.command import AsJson, Uri, client_of, line, ms, summary
+from wyoming_units.command import AsJson, Uri, client_of, line, ms, picture_of, summary
 from wyoming_units.dialog.seeing import Looking, Seen, analyze
-from wyoming_units.errors import BadImage, BadRequest, TooLarge, UnknownModel
+from wyoming_units.errors import BadImage, BadRequest, UnknownModel
 from wyoming_units.wire.client import Client
-from wyoming_units.wire.limits import MIB, Limits
 
 _OUT = Console()
-_MOST = Limits().image
 _WIDEST = 1920
 """Longer side of the picture of a depth map."""
 
@@ -134,16 +132,7 @@ def _read(image: str) -> bytes:
         from wyoming_units.vision.picture import write_jpeg
 
         return write_jpeg(grab(image), quality=95)
-    try:
-        with Path(image).open("rb") as file:
-            data = file.read(_MOST + 1)
-    except OSError as err:
-        raise BadImage(f"cannot read {image}: {err.strerror}") from None
-    if not data:
-        raise BadImage(f"{image} is empty")
-    if len(data) > _MOST:
-        raise TooLarge(f"{image} is over the limit of {_MOST // MIB} MiB")
-    return data
+    return picture_of(Path(image))
 
 
 def _write(path: Path, seen: Seen) -> None:

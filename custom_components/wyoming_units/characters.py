@@ -20,7 +20,7 @@ from .const import (
     DOMAIN,
 )
 
-PICTURES: Final = f"/{DOMAIN}/characters"
+PICTURES: Final = f"/{DOMAIN}/portraits"
 """Where the frontend finds their pictures."""
 
 
@@ -243,5 +243,5 @@ def character_data(key: str, language: str) -> dict[str, Any]:
 
 async def async_setup_pictures(hass: HomeAssistant) -> None:
     """Let the frontend show the characters."""
-    folder = str(Path(__file__).parent / "characters")
+    folder = str(Path(__file__).parent / "portraits")
     await hass.http.async_register_static_paths([StaticPathConfig(PICTURES, folder)])

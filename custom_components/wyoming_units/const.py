@@ -120,5 +120,7 @@ CONF_PICTURE: Final = "picture"
 CONF_CONFIRM: Final = "confirm"
 """Whether a tool that unlocks, opens or disarms waits for a spoken yes."""
 DEFAULT_MAX_TOKENS: Final = 500
-DEFAULT_TURNS: Final = 12
+DEFAULT_TURNS: Final = 40
 DEFAULT_HISTORY: Final = "window"
+MOST_ROUNDS: Final = 10
+"""How often a model may call tools before it answers."""

@@ -6,11 +6,12 @@ from typing import Any
 from homeassistant.components import conversation
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, TemplateError
-from homeassistant.helpers import area_registry as ar, intent, template, translation
+from homeassistant.helpers import area_registry as ar, intent, template
 from wyoming.intent import Intent
 
 from .client import NodeError
 from .const import DOMAIN, LOGGER
+from .spoken import async_sentence
 
 
 async def async_run_intents(
@@ -105,8 +106,9 @@ async def async_error_response(
 ) -> intent.IntentResponse:
     """Return a response that tells an error of ours in the language of the request."""
     # The text of an exception itself is always English.
-    texts = await translation.async_get_translations(hass, language, "exceptions", {DOMAIN})
-    text = texts[f"component.{DOMAIN}.exceptions.{error.translation_key}.message"]
+    text = await async_sentence(
+        hass, language, str(error.translation_key), **error.translation_placeholders or {}
+    )
     response = intent.IntentResponse(language=language)
-    response.async_set_error(code, text.format(**error.translation_placeholders or {}))
+    response.async_set_error(code, text)
     return response

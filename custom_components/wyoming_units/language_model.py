@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from wyoming.event import Event
 
 from .pictures import Picture
+
+ENOUGH_FOR_TOOLS: Final = 4096
+"""Tokens; what is said of tools and a home takes two thousand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +24,12 @@ class LlmModel:
     supports_choices: bool
     context_length: int | None
     """Tokens; None where nobody tells."""
+
+    @property
+    def fits_tools(self) -> bool:
+        """Return whether it can call tools, and take in what they and the home are."""
+        length = self.context_length
+        return self.supports_tools and (length is None or length >= ENOUGH_FOR_TOOLS)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -49,13 +49,10 @@ from .const import (
     HISTORIES,
 )
 from .coordinator import NodeCoordinator
-from .language_model import LlmModel
 from .select import STANDARD_OPTION
 
 ADVANCED: Final = "advanced"
 """The section of the form with what few people change."""
-ENOUGH_FOR_TOOLS: Final = 4096
-"""Tokens that a model must be able to read before tools leave room for a conversation."""
 
 
 def _choice(key: str, titles: Mapping[str, str]) -> SelectSelector:
@@ -104,11 +101,6 @@ def _offered(node: NodeInfo, unit: str, chosen: str | None) -> dict[str, str]:
     for program in node.programs(unit):
         titles |= titles_of(program)
     return titles
-
-
-def _uses_tools(model: LlmModel) -> bool:
-    length = model.context_length
-    return model.supports_tools and (length is None or length >= ENOUGH_FOR_TOOLS)
 
 
 class LanguageModelSubentryFlow(ConfigSubentryFlow):
@@ -239,7 +231,7 @@ class PersonaSubentryFlow(LanguageModelSubentryFlow):
         """Return the form; what there is to choose depends on the node."""
         before, node = self._before, self._node
         apis = {api.id: api.name for api in llm.async_get_apis(self.hass)}
-        tools = [llm.LLM_API_ASSIST] if _uses_tools(node.language_models()[0]) else []
+        tools = [llm.LLM_API_ASSIST] if node.language_models()[0].fits_tools else []
         return probatio.Schema(
             {
                 probatio.Required(CONF_NAME): TextSelector(),

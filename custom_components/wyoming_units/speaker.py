@@ -7,10 +7,11 @@ pipeline's own record of running turns says which device each turn belongs to. J
 gives the device of exactly this utterance, whatever else is running. The list of running turns has
 no public name in Home Assistant; should it ever move, the area is left out and nothing else breaks.
 
-The same record tells of a turn whether the pipeline keeps audio for speech-to-text by itself.
+The same record tells of a turn whether the pipeline keeps audio for speech-to-text by itself, and a
+conversation agent whom it is about to answer.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from homeassistant.components.assist_pipeline import PipelineEvent, PipelineEventType
@@ -63,21 +64,46 @@ def async_run_keeps_audio(hass: HomeAssistant, entity_id: str) -> bool:
     )
 
 
+@callback
+def async_run_of_task(hass: HomeAssistant) -> PipelineRun | None:
+    """Return the run whose conversation this task belongs to, None where there are several."""
+    runs = [run for run, _ in _runs_of_task(hass)]
+    return runs[0] if len(runs) == 1 else None
+
+
+@callback
+def async_turn_is_over(hass: HomeAssistant) -> Callable[[], bool]:
+    """Return what tells whether the turn of this task has ended; outside of one, it never has."""
+    run = async_run_of_task(hass)
+    return lambda: run is not None and run not in _all_runs(hass)
+
+
 def _runs(
     hass: HomeAssistant, stage: tuple[PipelineEventType, PipelineEventType], key: str, entity: str
 ) -> Iterator[PipelineRun]:
     """Yield the runs of this task's conversation that are in a stage, with an entity for it."""
-    session, data = current_session.get(), hass.data.get(KEY_ASSIST_PIPELINE)
-    if session is None or data is None:
+    for run, events in _runs_of_task(hass):
+        if _data(reversed(events), stage).get(key) == entity:
+            yield run
+
+
+def _runs_of_task(hass: HomeAssistant) -> Iterator[tuple[PipelineRun, list[PipelineEvent]]]:
+    """Yield the runs of this task's conversation, and what happened in them."""
+    session = current_session.get()
+    if session is None:
         return
-    for runs in getattr(data.pipeline_runs, "_pipeline_runs", {}).values():
-        for run in runs.values():
-            debug = data.pipeline_debug[run.pipeline.id].get(run.id)
-            events = debug.events if debug else []
-            start = _data(events, (PipelineEventType.RUN_START,))
-            began = _data(reversed(events), stage)
-            if start.get("conversation_id") == session.conversation_id and began.get(key) == entity:
-                yield run
+    for run in _all_runs(hass):
+        debug = hass.data[KEY_ASSIST_PIPELINE].pipeline_debug[run.pipeline.id].get(run.id)
+        events = debug.events if debug else []
+        start = _data(events, (PipelineEventType.RUN_START,))
+        if start.get("conversation_id") == session.conversation_id:
+            yield run, events
+
+
+def _all_runs(hass: HomeAssistant) -> list[PipelineRun]:
+    data = hass.data.get(KEY_ASSIST_PIPELINE)
+    runs = getattr(data.pipeline_runs, "_pipeline_runs", {}) if data else {}
+    return [run for of_pipeline in runs.values() for run in of_pipeline.values()]
 
 
 def _data(

@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from typing import Any, override
 
@@ -28,14 +28,19 @@ from .client import NodeConnection, parse
 from .const import CONF_SPEED, DOMAIN, SPEEDS
 from .coordinator import WyomingUnitsConfigEntry
 from .entity import UnitEntity, async_add_unit, spoken_languages
+from .speaker import async_turn_is_over
+from .voice_of_turn import ATTR_PERSONA_VOICE, async_voice_of_turn
 
 PARALLEL_UPDATES = 0
 
 UNKNOWN_SIZE = 0xFFFFFFFF
+LOOK = 0.5
+"""Seconds without text after which to look whether more can come."""
 
 ATTR_SPEED = "speed"
 ATTR_USUAL_VOICE = "usual_voice"
 """The option with the voice that speaks where none is asked for."""
+_OWN_VOICES = (ATTR_PERSONA_VOICE, ATTR_USUAL_VOICE)
 SPEED = probatio.All(probatio.Coerce(float), probatio.Range(*SPEEDS))
 
 
@@ -64,7 +69,7 @@ class UnitTextToSpeech(UnitEntity[TtsProgram], tts.TextToSpeechEntity):
         self._voices = {voice.id: voice for voice in voices_of(program)}
         config = self.coordinator.hass.config
         fitting = language_util.matches(config.language, languages, country=config.country)
-        self._attr_supported_options = [tts.ATTR_VOICE, ATTR_SPEED]
+        self._attr_supported_options = [tts.ATTR_VOICE, ATTR_SPEED, ATTR_PERSONA_VOICE]
         # Also what Home Assistant keeps speech by: other choices make other speech.
         choices = {
             ATTR_USUAL_VOICE: chosen(self._choice, self._unit, program),
@@ -73,6 +78,15 @@ class UnitTextToSpeech(UnitEntity[TtsProgram], tts.TextToSpeechEntity):
         self._attr_default_options = {key: value for key, value in choices.items() if value}
         self._attr_supported_languages = languages
         self._attr_default_language = (fitting or languages or [config.language])[0]
+
+    @property
+    @override
+    def default_options(self) -> Mapping[str, Any]:
+        """Return what speech is made and kept by; in a turn of a persona also its voice."""
+        options = self._attr_default_options or {}
+        if (voice := async_voice_of_turn(self.coordinator.hass)) not in self._voices:
+            return options
+        return {**options, ATTR_PERSONA_VOICE: voice}
 
     @callback
     @override
@@ -102,7 +116,7 @@ class UnitTextToSpeech(UnitEntity[TtsProgram], tts.TextToSpeechEntity):
     ) -> AsyncGenerator[bytes]:
         header_sent = False
         async with self._connect() as connection:
-            upload = _send_stream(connection, start, message)
+            upload = _send_stream(connection, start, _whole(message, async_turn_is_over(self.hass)))
             async with aclosing(self._audio(connection, upload, SynthesizeStopped)) as chunks:
                 async for chunk in chunks:
                     if not header_sent:
@@ -127,13 +141,17 @@ class UnitTextToSpeech(UnitEntity[TtsProgram], tts.TextToSpeechEntity):
         return "wav", _wav_header(chunks[0], len(audio)) + audio
 
     def _voice(self, language: str, options: dict[str, Any]) -> SynthesizeVoice:
-        """Return the voice that was asked for, else the usual one, else leave it to the unit."""
-        name = options.get(tts.ATTR_VOICE)
-        if name is None and (usual := self._voices.get(options.get(ATTR_USUAL_VOICE, ""))):
-            name = usual.id if fits(usual.languages, language) else None
+        """Return the persona's voice, that which was asked for or the usual one; else any may speak."""
+        persona, usual = (self._fitting(options.get(key), language) for key in _OWN_VOICES)
+        name = persona or options.get(tts.ATTR_VOICE) or usual
         if (voice := self._voices.get(name or "")) is None:
             return _SpokenVoice(name=name, language=language)  # the unit tells of an unknown one
         return _SpokenVoice(name=voice.name, language=language, speaker=voice.speaker)
+
+    def _fitting(self, name: str | None, language: str) -> str | None:
+        """Return a voice that nobody chose for this text, None where it does not speak the language."""
+        voice = self._voices.get(name or "")
+        return voice.id if voice and fits(voice.languages, language) else None
 
     async def _audio(
         self,
@@ -173,6 +191,21 @@ def _context(options: dict[str, Any]) -> dict[str, Any] | None:
             translation_key="bad_speed",
             translation_placeholders={"speed": str(speed)},
         ) from err
+
+
+async def _whole(message: AsyncGenerator[str], over: Callable[[], bool]) -> AsyncGenerator[str]:
+    """Yield a text up to its end, or to that of its turn: Home Assistant does not end texts that are cut off."""
+    while True:
+        part = asyncio.ensure_future(anext(message, None))
+        try:
+            while not (await asyncio.wait({part}, timeout=LOOK))[0]:
+                if over():
+                    return
+        finally:
+            part.cancel()
+        if (text := part.result()) is None:
+            return
+        yield text
 
 
 async def _send_stream(

@@ -91,6 +91,23 @@ def vision_info() -> list[dict[str, Any]]:
     ]
 
 
+def llm_info(*models: dict[str, Any], program: str = "brain") -> list[dict[str, Any]]:
+    """Return the `llm` of a node: `models`, or one that calls tools and one that is small."""
+    return [artifact(program, models=[*(models or (llm_model("big"), small_model()))])]
+
+
+def llm_model(name: str, **more: Any) -> dict[str, Any]:
+    """Return a language model that can do everything, but for what `more` says of it."""
+    able = {"supports_tools": True, "supports_images": True, "supports_choices": True}
+    return artifact(name, languages=[], **{**able, "context_length": 32768, **more})
+
+
+def small_model(name: str = "small") -> dict[str, Any]:
+    """Return a language model of a small machine."""
+    unable = {"supports_tools": False, "supports_images": False, "supports_choices": False}
+    return llm_model(name, **unable, context_length=1024)
+
+
 def engine(unit: str, name: str, **more: Any) -> dict[str, Any]:
     """Return what `stats` tells of an engine."""
     told = {"state": "ready", "load_ms": 812.0, "waiting": 0, "running": 0}
@@ -151,6 +168,58 @@ def after(count: int, answer: Answer) -> Answer:
 
 async def hang_up(connection: Connection, _event: Event) -> None:
     connection.hang_up()
+
+
+def in_turn(*answers: Answer) -> Answer:
+    """Return an answer that is another one each time, over all connections; the last one stays."""
+    left = [*answers]
+
+    async def answer(connection: Connection, event: Event) -> None:
+        await (left.pop(0) if len(left) > 1 else left[0])(connection, event)
+
+    return answer
+
+
+TIMING = {"queue": 3.0, "first_token": 40.0, "total": 200.0}
+
+
+def tool_call(call_id: str, name: str, /, **arguments: Any) -> dict[str, Any]:
+    """Return the piece of an answer that has a tool called."""
+    return {"tool_call": {"id": call_id, "name": name, "arguments": arguments}}
+
+
+def chat_stop(finish_reason: str = "stop", **more: Any) -> Raw:
+    """Return the end of an answer."""
+    usage = {"prompt": 120, "completion": 12, "cached": 100}
+    told = {"finish_reason": finish_reason, "usage": usage, "cached": False}
+    return Raw("chat-stop", told | {"context": {"timing": TIMING, "rate": 25.0}} | more)
+
+
+def chat(*pieces: str | dict[str, Any], **stop: Any) -> Answer:
+    """Return the whole answer of a language model: texts, and other pieces as they are.
+
+    `stop` goes into its end. A request to prepare is answered as such.
+    """
+    calls = any(isinstance(piece, dict) and "tool_call" in piece for piece in pieces)
+    stop = {"finish_reason": "tool_calls" if calls else "stop", **stop}
+
+    async def answer(connection: Connection, event: Event) -> None:
+        await connection.send(Raw("chat-start", {"model": event.data.get("model") or "big"}))
+        if event.data.get("prepare"):
+            await connection.send(chat_stop("prepared"))
+            return
+        for piece in pieces:
+            data = {"text": piece} if isinstance(piece, str) else piece
+            await connection.send(Raw("chat-chunk", data))
+        await connection.send(chat_stop(**stop))
+
+    return answer
+
+
+def begin_chat(*texts: str) -> Answer:
+    """Return the beginning of an answer that never ends."""
+    chunks = [Raw("chat-chunk", {"text": text}) for text in texts]
+    return reply(Raw("chat-start", {"model": "big"}), *chunks)
 
 
 class ScriptedNode:

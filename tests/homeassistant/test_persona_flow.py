@@ -67,7 +67,7 @@ async def test_an_example_is_added_as_it_is_offered(
         history={"policy": "window", "turns": DEFAULT_TURNS},
         voice=None,
         greeting=told["greeting"],
-        picture="/wyoming_units/characters/hedda.svg",
+        picture="/wyoming_units/portraits/hedda.svg",
         confirm=True,
     )
 

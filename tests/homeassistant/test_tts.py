@@ -305,7 +305,7 @@ async def test_voices_are_listed_by_language(hass: HomeAssistant, node: Scripted
     entity = engine(hass)
     assert entity.supported_languages == ["de", "en", "en-GB", "en-US"]
     assert entity.default_language == "en-US"
-    assert entity.supported_options == ["voice", "speed"]
+    assert entity.supported_options == ["voice", "speed", "persona_voice"]
     assert entity.async_get_supported_voices("en") == [tts.Voice("amy", "amy of the test")]
     assert entity.async_get_supported_voices("fr") is None
 

@@ -17,7 +17,7 @@ from wyoming_units.engines import ENGINES
 from wyoming_units.errors import UnknownModel, Unsupported
 
 FILES = sorted(manifest_folder().glob("*.toml"))
-LATER = re.compile(r"onnx-vision|onnx-depth|openai|llama-cpp|stackflow|axengine-[a-z]+")
+LATER = re.compile(r"stackflow|axengine-[a-z]+")
 """Engines that have no row in the table of engines yet."""
 
 # Modes of the module, each with its unit and the version of its package.

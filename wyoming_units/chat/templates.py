@@ -126,7 +126,7 @@ def write_jinja(source: str, messages: Messages, *, think: bool = False) -> Prom
 
     try:
         text = (
-            _environment()
+            environment()
             .from_string(source)
             .render(
                 messages=[{"role": role, "content": content} for role, content in _plain(messages)],
@@ -142,16 +142,16 @@ def write_jinja(source: str, messages: Messages, *, think: bool = False) -> Prom
     return Prompt(text=text, stop=tuple(mark for mark in _MARKS if mark in source))
 
 
-def _environment() -> Any:
-    """Return what templates of models expect, in a sandbox: they come from a server."""
+def environment() -> Any:
+    """Return what templates of models expect, in a sandbox: they come from others."""
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    environment = ImmutableSandboxedEnvironment(
+    made = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
-    environment.filters["tojson"] = _to_json
-    environment.globals |= {"raise_exception": _raise, "strftime_now": _now}
-    return environment
+    made.filters["tojson"] = _to_json
+    made.globals |= {"raise_exception": _raise, "strftime_now": _now}
+    return made
 
 
 def _raise(message: str) -> NoReturn:

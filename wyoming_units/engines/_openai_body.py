@@ -75,7 +75,7 @@ def chat_body(
         settings["chat_template_kwargs"] = {"enable_thinking": request.think}
     if model.thinking:
         settings["reasoning_effort"] = "medium" if request.think else "none"
-    settings["temperature"] = request.temperature
+    settings["temperature"] = _temperature(request)
     if request.prepare and server.kind == "llama.cpp":
         settings["n_predict"] = 0
     else:
@@ -96,7 +96,7 @@ def completion_body(
     settings: dict[str, Any] = {
         "stream": True,
         **_own(request, server, slot),
-        "temperature": request.temperature,
+        "temperature": _temperature(request),
         "n_predict": 0 if request.prepare else _most(request),
     }
     if request.weigh:
@@ -114,7 +114,7 @@ def completions_body(
         "model": model.name,
         "stream": True,
         "stream_options": {"include_usage": True},
-        "temperature": request.temperature,
+        "temperature": _temperature(request),
         "max_tokens": _most(request),
     }
     if request.weigh:
@@ -127,6 +127,11 @@ def _own(request: ChatRequest, server: Server, slot: int | None) -> dict[str, An
     if server.kind != "llama.cpp":
         return {}
     return {"cache_prompt": True, **({} if slot is None else {"id_slot": slot})}
+
+
+def _temperature(request: ChatRequest) -> float | None:
+    # A token that was drawn by chance may be half a character, of which servers tell no probabilities.
+    return 0.0 if request.weigh else request.temperature
 
 
 def _most(request: ChatRequest) -> int | None:

@@ -272,7 +272,8 @@ class OpenAiChat:
         return model
 
     def _cannot_weigh(self, model: Found) -> Unsupported:
-        self._weighs = False
+        # llama.cpp can, and may have met half a character.
+        self._weighs = self._server.kind == "llama.cpp"
         self._tell()
         return Unsupported(f"the server of model {model.name} does not tell probabilities")
 

@@ -29,8 +29,16 @@ async def host_of_models() -> AsyncGenerator[ModelServer]:
         yield server
 
 
+@pytest.fixture(name="patience")
+def usual_patience() -> dict[str, Any]:
+    """What the node bears with."""
+    return {"retries": 1}
+
+
 @pytest.fixture(name="node")
-async def node_that_talks(tmp_path: Path, models: ModelServer) -> AsyncGenerator[Node]:
+async def node_that_talks(
+    tmp_path: Path, models: ModelServer, patience: dict[str, Any]
+) -> AsyncGenerator[Node]:
     """A node that speaks, and asks the host."""
     config = NodeConfig(
         name="Cellar",
@@ -39,7 +47,7 @@ async def node_that_talks(tmp_path: Path, models: ModelServer) -> AsyncGenerator
         port=0,
         advertise=[],
         units=["stt", "tts=espeak", f"llm=openai:{models.url}"],
-        engines={"openai": {"retries": 1}},
+        engines={"openai": patience},
     )
     async with Node(config) as node:
         await node.loaded()

@@ -22,6 +22,7 @@ from .talking import (
     kitchen_with_a_light,  # noqa: F401
     node_that_talks,  # noqa: F401
     speech_of,
+    usual_patience,  # noqa: F401
 )
 
 pytestmark = [pytest.mark.extra, pytest.mark.timeout(1800)]

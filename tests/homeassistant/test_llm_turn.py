@@ -20,6 +20,7 @@ from .talking import (
     kitchen_with_a_light,  # noqa: F401
     node_that_talks,  # noqa: F401
     speech_of,
+    usual_patience,  # noqa: F401
 )
 
 pytest.importorskip("espeakng_loader", reason="the embedded engines are not installed")

@@ -136,7 +136,12 @@ class ModelServer:
             if request.path not in self.missing and (told := self._tells(request.path, body)):
                 return web.json_response(told)
             return web.json_response(_error("File Not Found"), status=404)
-        self.requests.append(Asked(request.path, body, json.loads(body), dict(request.headers)))
+        asked = json.loads(body)
+        if not asked:  # somebody finds out whether there is such a path
+            self.probes.append(request.path)
+            missing = request.path in self.missing
+            return web.json_response(_error("messages are missing"), status=404 if missing else 400)
+        self.requests.append(Asked(request.path, body, asked, dict(request.headers)))
         self._arrival.set()
         if request.path in self.missing:
             return web.json_response(_error("File Not Found"), status=404)

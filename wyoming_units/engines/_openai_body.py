@@ -10,14 +10,14 @@ from typing import Any, Literal
 
 from wyoming_units.chat.exchange import ChatRequest
 from wyoming_units.engines._openai_errors import Refused
-from wyoming_units.engines._openai_server import Found, Server
+from wyoming_units.engines._openai_server import CHAT, Found, Server
 
 _ALTERNATIVES = 20
 """First tokens that are weighed; the most that the API allows."""
 _OLD_ALTERNATIVES = 5
 """The same for `/v1/completions`."""
 
-CHAT, COMPLETION, COMPLETIONS = "/v1/chat/completions", "/completion", "/v1/completions"
+COMPLETION, COMPLETIONS = "/completion", "/v1/completions"
 PATHS = (CHAT, COMPLETION, COMPLETIONS)
 """Ways to ask, the best one first."""
 

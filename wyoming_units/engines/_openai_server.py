@@ -20,6 +20,9 @@ _MOST_MODELS = 32
 """Of one server that are asked about."""
 _MOST = 1 << 22
 """Bytes of an answer."""
+CHAT = "/v1/chat/completions"
+_MISSING = (404, 405, 501)
+"""Answers where there is nothing at a path."""
 _SETTLED = (200, 401, 403, 404, 405)
 """Answers that will be the same the next time."""
 
@@ -60,6 +63,8 @@ class Server:
     """Whether it answered when it was last asked."""
     settled: bool = False
     """Whether it need not be asked again."""
+    chats: bool = True
+    """Whether it takes messages, rather than only texts to go on with."""
     models: tuple[Found, ...] = ()
     slots: int | None = None
     """How many conversations llama.cpp keeps apart."""
@@ -104,12 +109,18 @@ async def probe(
         except (ClientError, OSError):
             return _Told(None, {}, reached=False)
 
-    models, props, ollama, vllm = await asyncio.gather(
-        *(ask(path) for path in ("/v1/models", "/props", "/api/version", "/version"))
+    *answers, chat = await asyncio.gather(
+        *(ask(path) for path in ("/v1/models", "/props", "/api/version", "/version")),
+        ask(CHAT, {}),  # without messages it is refused, where it is known
     )
+    models, props, ollama, vllm = answers
     reachable = any(told.reached for told in (models, props, ollama, vllm))
     entries = [each for each in _list(models.data.get("data")) if isinstance(each.get("id"), str)]
-    server = Server(reachable=reachable, settled=models.status in _SETTLED)
+    server = Server(
+        reachable=reachable,
+        settled=models.status in _SETTLED,
+        chats=chat.status not in _MISSING,
+    )
     if "default_generation_settings" in props.data or "total_slots" in props.data:
         return _llama_cpp(server, props.data, entries)
     if version := ollama.data.get("version"):

@@ -15,7 +15,6 @@ from wyoming_units import __version__
 from wyoming_units.chat.exchange import ChatRequest, Delta, Ended, Weighed
 from wyoming_units.chat.templates import Prompt, shape_of, write_jinja
 from wyoming_units.engines._openai_body import (
-    CHAT,
     COMPLETION,
     Slots,
     Way,
@@ -26,7 +25,7 @@ from wyoming_units.engines._openai_body import (
 from wyoming_units.engines._openai_deltas import Reader
 from wyoming_units.engines._openai_errors import Again, Lost, Refused, has_images, refusal
 from wyoming_units.engines._openai_link import Address, Link
-from wyoming_units.engines._openai_server import MAKERS, Found, Server
+from wyoming_units.engines._openai_server import CHAT, MAKERS, Found, Server
 from wyoming_units.engines.base import EngineInfo, Model
 from wyoming_units.errors import BadRequest, EngineFailed, UnknownModel, Unsupported
 
@@ -131,7 +130,7 @@ class OpenAiChat:
         if server.reachable:
             known = server.models or (() if server.settled else self._server.models)
             self._server = replace(server, models=known)
-            self._way, self._weighs = Way(), True
+            self._way, self._weighs = Way(path=CHAT if server.chats else COMPLETION), True
         else:
             self._server = replace(self._server, reachable=False, settled=False)
         self._tell()
@@ -144,6 +143,8 @@ class OpenAiChat:
     def _offered(self) -> tuple[Found, ...]:
         """Return the models with what the settings say of them."""
         found = self._server.models
+        if self._way.path != CHAT:
+            found = tuple(replace(each, tools=False, images=False) for each in found)
         if (name := self._wanted) is not None:
             named = [each for each in found if each.name in {name, f"{name}:latest"}]
             if not named and self._server.kind == "llama.cpp" and len(found) == 1:
@@ -229,7 +230,9 @@ class OpenAiChat:
             try:
                 async with aclosing(self._ask(link, request, model, way)) as pieces:
                     async for piece in pieces:
-                        self._way = way
+                        if way != self._way:
+                            self._way = way
+                            self._tell()
                         yield piece
                 return
             except Refused as refused:

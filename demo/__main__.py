@@ -49,6 +49,8 @@ class Options:
     """Pictures, videos, folders or addresses that the camera shows; empty: what the test data has."""
     vision_models: Path | None
     """Folder of networks for the camera; None: what the test data has."""
+    llm: str | None = None
+    """Address of a language model's server; None: the home gets no language model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +94,10 @@ class Demo:
         """Start the node; return its address and id."""
         uri = f"tcp://127.0.0.1:{port}"
         with self._report.step("Starting a node with the embedded profile") as step:
-            models = sight.units(self._options.vision_models)
-            child = self._own(await node.start(self._folder / "node", port, models))
+            more = [*sight.units(self._options.vision_models)]
+            if self._options.llm is not None:
+                more.append(f"llm=openai:{self._options.llm}")
+            child = self._own(await node.start(self._folder / "node", port, more))
             info = await node.ready(child, uri)
             engines = ", ".join(program["name"] for program in node.programs(info))
             step.text = f"Node on port {port}: {engines}"
@@ -224,6 +228,9 @@ def command(
     vision_models: Annotated[
         Path | None, typer.Option(help="Folder of ONNX networks for the camera.")
     ] = None,
+    llm: Annotated[
+        str | None, typer.Option(help="OpenAI-compatible server of a language model, http://…")
+    ] = None,
 ) -> None:
     """Run a node and a real Home Assistant, and change the home with a sentence and with a camera.
 
@@ -240,6 +247,7 @@ def command(
         ha_port=ha_port,
         camera=camera or (),
         vision_models=vision_models,
+        llm=llm,
     )
     report = Report()
     folder = Path(tempfile.mkdtemp(prefix="wyoming-units-demo-"))

@@ -15,9 +15,9 @@ _START_SECONDS = 60.0
 _VOICE = ("wake", "stt", "tts", "intent")
 
 
-async def start(folder: Path, port: int, vision: Sequence[str] = ()) -> Child:
-    """Start it with its data in `folder` and these vision units; it may still be loading."""
-    units = [*_VOICE, *vision] if vision else []
+async def start(folder: Path, port: int, more: Sequence[str] = ()) -> Child:
+    """Start it with its data in `folder`, with voice and more units; it may still be loading."""
+    units = [*_VOICE, *more] if more else []
     return await Child.start(
         "the node",
         *("wyoming-units", "serve", "--port", str(port), "--data-dir", folder),

@@ -240,6 +240,8 @@ def create_engine(name: str, **options: Any) -> Engine:
 
 def _typed(engine: str, option: str, value: Any, wanted: Any) -> Any:
     """Return the value of an option in its type: what comes from the environment is text."""
+    if isinstance(value, int | float) and wanted in (str, str | None):
+        return str(value)  # the settings took a token for a number
     try:
         return TypeAdapter(wanted).validate_python(value)
     except ValidationError as err:

@@ -359,3 +359,21 @@ async def test_a_model_that_is_gone_has_the_server_asked_again() -> None:
         await fails(engine, UnknownModel)
         assert await ask(engine) == ANSWERED
         assert [each.name for each in engine.info.models] == ["other"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"choices": [1]},
+        {"choices": "none"},
+        {"choices": [{"delta": "Hello"}]},
+        {"choices": [{"delta": {"tool_calls": [None]}}]},
+        {"choices": [{"delta": {}, "logprobs": {"content": [1]}}]},
+        {"choices": [], "usage": [1]},
+    ],
+)
+async def test_an_event_of_a_wrong_shape_is_one_clear_error(event: dict[str, Any]) -> None:
+    async with talking() as (server, engine):
+        server.answers.append(Answer(pieces=(sse(event), DONE)))
+        assert await fails(engine, EngineFailed) == "the model's server sent what makes no sense"
+        assert await ask(engine) == ANSWERED

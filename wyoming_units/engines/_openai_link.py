@@ -152,7 +152,7 @@ class Link:
                     if ended := event is None:
                         break
                     check_event(event)
-                    for delta in reader.read(event):
+                    for delta in _read(reader, event):
                         yield delta
                         patience.heard()
                     if reader.calling:
@@ -188,6 +188,14 @@ class Link:
             text = text.replace(self._address.secret, "…")
         retry_after = response.headers.get("Retry-After", "")
         raise Refused(response.status, message_of(text), retry_after)
+
+
+def _read(reader: Reader, event: Mapping[str, Any]) -> list[Delta]:
+    """Return what an event says; `EngineFailed` where its shape is wrong somewhere within."""
+    try:
+        return list(reader.read(event))
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as err:
+        raise EngineFailed("the model's server sent what makes no sense") from err
 
 
 async def _events(

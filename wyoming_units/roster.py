@@ -53,7 +53,9 @@ def places(config: NodeConfig) -> list[Place]:
     """
     installed = local_models(
         config.models,
-        lambda name: name in ENGINES and ENGINES[name].takes_model and not ENGINES[name].missing,
+        lambda name: (
+            name in ENGINES and not ENGINES[name].takes_server and not ENGINES[name].missing
+        ),
     )
     find = partial(_found, config, installed)
     chosen = [place for entry in config.units for place in _named(config, entry, find)]

@@ -182,7 +182,7 @@ def test_ctrl_c_ends_the_models_work(server: ThreadedModelServer, node: str) -> 
     with asking(node) as process:
         assert not server.server.disconnected.is_set()
         process.send_signal(signal.SIGINT)
-        server.run(asyncio.wait_for(server.server.disconnected.wait(), 5))
+        server.run(asyncio.wait_for(server.server.disconnected.wait(), 9))
         _, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (130, b"")
 

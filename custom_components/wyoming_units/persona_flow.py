@@ -247,7 +247,8 @@ class PersonaSubentryFlow(LanguageModelSubentryFlow):
                 probatio.Required(CONF_VOICE, default=AUTOMATIC): _choice(
                     CONF_VOICE, _offered(node, "tts", before.get(CONF_VOICE))
                 ),
-                probatio.Required(ADVANCED, default=dict): section(
+                # Without a default, which the frontend would take instead of those within.
+                probatio.Required(ADVANCED): section(
                     ADVANCED_SCHEMA, {"collapsed": True}
                 ),
             }

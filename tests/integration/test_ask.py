@@ -9,7 +9,6 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -69,14 +68,9 @@ def asked(server: ThreadedModelServer) -> dict[str, object]:
 @contextmanager
 def asking(node: str) -> Iterator[subprocess.Popen[bytes]]:
     """Ask the model, which says "It" first; that has been printed."""
-    command = [*CLI, "ask", POEM, "--llm", "--uri", node]
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # As in a terminal: what runs in the background of a script is started with Ctrl-C ignored.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    ) as process:
+    # As in a terminal: what runs in the background of a script is started with Ctrl-C ignored.
+    command = ["env", "--default-signal=INT", *CLI, "ask", POEM, "--llm", "--uri", node]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert os.read(process.stdout.fileno(), 100) == b"It"
         yield process

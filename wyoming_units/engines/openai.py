@@ -9,6 +9,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from itertools import count
+from pathlib import PurePosixPath
 from typing import Any
 
 from wyoming_units import __version__
@@ -166,7 +167,8 @@ class OpenAiChat:
             Model(
                 name=each.name,
                 languages=self._languages,
-                description=f"{each.name} on {self._address.host}",
+                # llama.cpp calls a model by the path of its file.
+                description=f"{PurePosixPath(each.name).name} on {self._address.host}",
                 attribution=MAKERS[kind],
                 supports_tools=each.tools,
                 supports_images=each.images,

@@ -248,9 +248,7 @@ class PersonaSubentryFlow(LanguageModelSubentryFlow):
                     CONF_VOICE, _offered(node, "tts", before.get(CONF_VOICE))
                 ),
                 # Without a default, which the frontend would take instead of those within.
-                probatio.Required(ADVANCED): section(
-                    ADVANCED_SCHEMA, {"collapsed": True}
-                ),
+                probatio.Required(ADVANCED): section(ADVANCED_SCHEMA, {"collapsed": True}),
             }
         )
 

@@ -124,8 +124,10 @@ def _add_camera(page: Page, shots: Path) -> None:
     """Add the camera with a zone, as a user does."""
     page.get_by_role("button", name="Add camera").first.click()
     dialog = page.locator("dialog-data-entry-flow")
-    dialog.locator("ha-entity-picker").click()
+    picker = dialog.locator("ha-entity-picker")
+    picker.click()
     page.get_by_text("Street", exact=True).last.click()
+    expect(picker).to_contain_text("Street")
     dialog.get_by_role("button", name="Submit").click()
 
     dialog.get_by_text("Add or change a zone").click()

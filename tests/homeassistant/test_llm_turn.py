@@ -178,3 +178,26 @@ async def test_the_prompt_of_a_turn_begins_with_the_bytes_of_the_one_before(
     for before, after in pairwise(bodies):
         assert before.endswith(end)
         assert after.startswith(before.removesuffix(end))
+
+
+async def test_that_the_host_has_died_is_said_aloud_behind_what_was_said_before(
+    hass: HomeAssistant, hass_ws_client: Any, models: ModelServer, agent: str
+) -> None:
+    models.answers.append(says(LONG[0], asyncio.Event()))
+    run = Run(hass, await hass_ws_client(hass))
+    await run.start("tell me a long story")
+    token = (await run.until("run-start"))["tts_output"]["token"]
+    listening = hass.async_create_task(run.listen(token))
+    async with asyncio.timeout(20):
+        await run.heard.wait()
+    await models.stop()
+    result = (await run.until("intent-end"))["intent_output"]
+    assert result["response"]["speech"]["plain"]["speech"] == "My language model does not answer."
+    deltas = [
+        it["data"].get("chat_log_delta", {}) for it in run.events if it["type"] == "intent-progress"
+    ]
+    said = "".join(delta.get("content") or "" for delta in deltas)
+    assert said == f"{LONG[0]}My language model does not answer."
+    async with asyncio.timeout(20):
+        await listening
+    assert len(run.audio) > 22050 * 2 * 5, "both sentences were spoken"

@@ -1,7 +1,6 @@
 """The camera in a real browser: set up by clicking, shown on the dashboard, acted on by the automation."""
 
 import io
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
+from tests.e2e.browser import CHROMIUM, STATE, integration_page
 from tests.e2e.running import DATA, PICTURES, SECONDS, read_until, start
 from wyoming_units.vision.draw import colour_of
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 PLAYLIST = (PICTURES / "000000000632.jpg", PICTURES / "bus.jpg")
 """Nobody, then people."""
 _ZONE = (255, 204, 0)
@@ -40,7 +39,6 @@ _FORGET = """async () => {
     await new Promise(resolve => setTimeout(resolve, 200));
   await hass.callService("light", "turn_off", {entity_id: "light.porch_light"});
 }"""
-_STATE = """id => document.querySelector("home-assistant").hass?.states?.[id]?.state"""
 _BYTES = """async image => {
   const answer = await fetch(image.src);
   return Array.from(new Uint8Array(await answer.arrayBuffer()));
@@ -63,23 +61,13 @@ def url(environment: dict[str, str]) -> Iterator[str]:
 @pytest.fixture
 def page(url: str) -> Iterator[Page]:
     """Log in with a browser."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1440, "height": 1000})
-        page.set_default_timeout(30_000)
-        expect.set_options(timeout=30_000)
-        page.goto(f"{url}/config/integrations/integration/wyoming_units")
-        page.fill("input[name=username]", "demo")
-        page.fill("input[name=password]", "demo")
-        page.keyboard.press("Enter")
-        page.wait_for_selector("ha-config-entry-row")
+    with integration_page(url) as page:
         yield page
-        browser.close()
 
 
 def _wait_for_state(page: Page, entity_id: str, *states: str) -> None:
     page.wait_for_function(
-        f"([id, states]) => states.includes(({_STATE})(id))", arg=[entity_id, [*states]]
+        f"([id, states]) => states.includes(({STATE})(id))", arg=[entity_id, [*states]]
     )
 
 
@@ -107,7 +95,7 @@ def test_a_camera_is_added_by_clicking_is_shown_with_boxes_and_switches_the_ligh
     expect(page.locator("hui-tile-card", has_text="Porch light")).to_contain_text("On")
 
     page.wait_for_function(
-        f"([id]) => Number(({_STATE})(id)) >= 2", arg=["sensor.street_person_count"]
+        f"([id]) => Number(({STATE})(id)) >= 2", arg=["sensor.street_person_count"]
     )
     annotated = page.locator('img[src*="image.street_objects"]').first
     last_event = page.locator('img[src*="image.street_last_event"]').first

@@ -1,16 +1,14 @@
 """A persona in a real browser: added by clicking, chosen by what is typed to Assist, switching a light with a tool."""
 
-import shutil
 import signal
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.e2e.browser import CHROMIUM, STATE, integration_page
 from tests.e2e.running import SECONDS, read_until, start
 from tests.integration.model_server import ThreadedModelServer, calls, says
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 pytestmark = [
     pytest.mark.extra,
@@ -18,7 +16,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
 ]
 
-_STATE = """id => document.querySelector("home-assistant").hass?.states?.[id]?.state"""
 _PERSONA = "select.wyoming_units_demo_language_model_persona"
 _LIGHT = "light.porch_light"
 
@@ -45,18 +42,8 @@ def url(environment: dict[str, str], models: ThreadedModelServer) -> Iterator[st
 @pytest.fixture
 def page(url: str) -> Iterator[Page]:
     """Log in with a browser."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1440, "height": 1000})
-        page.set_default_timeout(30_000)
-        expect.set_options(timeout=30_000)
-        page.goto(f"{url}/config/integrations/integration/wyoming_units")
-        page.fill("input[name=username]", "demo")
-        page.fill("input[name=password]", "demo")
-        page.keyboard.press("Enter")
-        page.wait_for_selector("ha-config-entry-row")
+    with integration_page(url) as page:
         yield page
-        browser.close()
 
 
 def test_a_persona_is_added_by_clicking_greets_and_switches_the_light(
@@ -67,7 +54,7 @@ def test_a_persona_is_added_by_clicking_greets_and_switches_the_light(
 ) -> None:
     _add_hedda(page)
     page.goto(f"{url}/lovelace/0")
-    page.wait_for_function(f"([id]) => ({_STATE})(id) === 'standard'", arg=[_PERSONA])
+    page.wait_for_function(f"([id]) => ({STATE})(id) === 'standard'", arg=[_PERSONA])
     page.evaluate(
         """id => document.querySelector("home-assistant").hass
         .callService("light", "turn_off", {entity_id: id})""",
@@ -80,7 +67,7 @@ def test_a_persona_is_added_by_clicking_greets_and_switches_the_light(
 
     _type(page, "talk to hedda please")
     expect(assist.get_by_text("Hedda here. The kettle is on.")).to_be_visible()
-    page.wait_for_function(f"([id]) => ({_STATE})(id) === 'Hedda'", arg=[_PERSONA])
+    page.wait_for_function(f"([id]) => ({STATE})(id) === 'Hedda'", arg=[_PERSONA])
     # No model was asked for that; what came before only prepared for the demo's spoken sentence.
     assert all(asked.json.get("n_predict") == 0 for asked in models.server.requests)
 
@@ -90,7 +77,7 @@ def test_a_persona_is_added_by_clicking_greets_and_switches_the_light(
     ]
     _type(page, "somebody is coming home late and it is dark outside")
     expect(assist.get_by_text("There. Now nobody trips over the cat.")).to_be_visible()
-    page.wait_for_function(f"([id]) => ({_STATE})(id) === 'on'", arg=[_LIGHT])
+    page.wait_for_function(f"([id]) => ({STATE})(id) === 'on'", arg=[_LIGHT])
     page.screenshot(path=tmp_path_factory.mktemp("screenshots") / "persona.png")
     asked = models.server.requests[-1].json["messages"]
     assert asked[0]["content"].startswith("You are Hedda")

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -20,56 +18,17 @@ from wyoming.error import Error
 
 from custom_components.wyoming_units.const import TURN_RULES
 
-from .scripted_node import Answer, Connection, Raw, ScriptedNode, after, artifact, hang_up, reply
-
-ENTITY = "stt.cellar_speech_to_text"
-HEARD = "turn on the kitchen light"
-METADATA = stt.SpeechMetadata(
-    language="en",
-    format=stt.AudioFormats.WAV,
-    codec=stt.AudioCodecs.PCM,
-    bit_rate=stt.AudioBitRates.BITRATE_16,
-    sample_rate=stt.AudioSampleRates.SAMPLERATE_16000,
-    channel=stt.AudioChannels.CHANNEL_MONO,
+from .listening import (
+    ENTITY,
+    FAILED,
+    HEARD,
+    METADATA,
+    UNDERSTOOD,
+    Microphone,
+    chosen,
+    speech_to_text,  # noqa: F401
 )
-FAILED = stt.SpeechResult(None, stt.SpeechResultState.ERROR)
-UNDERSTOOD = stt.SpeechResult(HEARD, stt.SpeechResultState.SUCCESS)
-
-
-class Microphone:
-    """Gives pieces of audio, then goes on as it is told."""
-
-    def __init__(self, pieces: int = 3, then: Callable[[], object] = lambda: None) -> None:
-        self._pieces = pieces
-        self._then = then
-        self.open = False
-
-    async def stream(self) -> AsyncGenerator[bytes]:
-        self.open = True
-        try:
-            for number in range(self._pieces):
-                await asyncio.sleep(0)
-                yield bytes([number % 256, 0]) * 160
-            if asyncio.iscoroutine(rest := self._then()):
-                await rest
-        finally:
-            self.open = False
-
-
-def chosen(**choice: Any) -> dict[str, Any]:
-    """Return options with what was chosen for the speech-to-text of the node."""
-    return {"stt": {"ears": choice}}
-
-
-def chunk(partial: str) -> Raw:
-    return Raw("transcript-chunk", {"text": partial, "replaces": True, "partial": partial})
-
-
-@pytest.fixture
-def entity(hass: HomeAssistant, loaded: MockConfigEntry) -> stt.SpeechToTextEntity:
-    entity = stt.async_get_speech_to_text_engine(hass, ENTITY)
-    assert isinstance(entity, stt.SpeechToTextEntity)
-    return entity
+from .scripted_node import Answer, Raw, ScriptedNode, after, artifact, hang_up, reply
 
 
 async def test_audio_goes_up_as_it_comes_behind_what_the_unit_needs_to_know(
@@ -337,94 +296,6 @@ async def test_home_assistant_ends_the_turn_where_the_user_wants_it_to(
     assert "turn" not in transcribe.data["context"]
 
 
-@pytest.fixture
-def partials(node: ScriptedNode) -> None:
-    """The node tells what it hears while it hears it, and in the end who spoke."""
-    node.info["asr"][0]["supports_transcript_streaming"] = True
-
-    async def hear(connection: Connection, _: Any) -> None:
-        told = {1: "turn", 3: "turn off", 4: "turn on the"}
-        if partial := told.get(len(connection.all("audio-chunk"))):
-            await connection.send(chunk(partial))
-
-    node.answers["audio-start"] = reply(Raw("transcript-start", {}))
-    node.answers["audio-chunk"] = hear
-    node.answers["audio-stop"] = reply(
-        Raw("transcript-chunk", {"text": "a server that revises nothing"}),
-        Transcript(text=HEARD, context={"speaker_id": "Ann"}),
-        Raw("transcript-stop", {}),
-    )
-
-
-NEW = pytest.mark.skipif(
-    not hasattr(stt, "PartialSpeechResult"),
-    reason="Home Assistant 2026.10 knows no partial results",
-)
-
-
-@NEW
-async def test_partial_texts_are_passed_on_as_they_come(
-    partials: None, node: ScriptedNode, entity: stt.SpeechToTextEntity
-) -> None:
-    spoken = asyncio.Event()
-    microphone = Microphone(pieces=4, then=spoken.wait)
-    results = entity.internal_async_process_audio_stream_with_progress(
-        METADATA, microphone.stream()
-    )
-    async with asyncio.timeout(2), aclosing(results):
-        first = [await anext(results) for _ in range(3)]
-        spoken.set()
-        rest = [result async for result in results]
-    assert first == [stt.PartialSpeechResult(text) for text in ("turn", "turn off", "turn on the")]
-    assert rest == [stt.PartialSpeechResult(HEARD, "Ann"), UNDERSTOOD]
-    assert (await node.request()).received[0].data["context"]["partials"] is True
-
-
-@NEW
-async def test_a_turn_that_fails_after_a_partial_text_ends_with_an_error_result(
-    partials: None, node: ScriptedNode, entity: stt.SpeechToTextEntity
-) -> None:
-    node.answers["audio-stop"] = hang_up
-    results = entity.internal_async_process_audio_stream_with_progress(
-        METADATA, Microphone().stream()
-    )
-    assert [result async for result in results][-2:] == [
-        stt.PartialSpeechResult("turn off"),
-        FAILED,
-    ]
-
-
-@NEW
-async def test_a_listener_who_leaves_after_a_partial_text_frees_the_node_at_once(
-    partials: None, node: ScriptedNode, entity: stt.SpeechToTextEntity
-) -> None:
-    microphone = Microphone(then=asyncio.Event().wait)
-    results = entity.internal_async_process_audio_stream_with_progress(
-        METADATA, microphone.stream()
-    )
-    await anext(results)
-    await results.aclose()
-    async with asyncio.timeout(0.1):
-        await node.request()
-    assert not microphone.open
-
-
-async def test_the_pipeline_gets_the_final_text_alone(
-    partials: None, node: ScriptedNode, entity: stt.SpeechToTextEntity
-) -> None:
-    result = await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
-    assert result == UNDERSTOOD
-    assert await entity.async_process_audio_stream(METADATA, Microphone().stream()) == UNDERSTOOD
-
-
-async def test_partial_texts_are_not_asked_for_where_there_are_none(
-    node: ScriptedNode, entity: stt.SpeechToTextEntity
-) -> None:
-    node.answers["audio-stop"] = reply(Transcript(text=HEARD))
-    await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
-    assert "partials" not in (await node.request()).received[0].data["context"]
-
-
 async def test_of_several_programs_the_right_one_is_asked(
     hass: HomeAssistant, node: ScriptedNode, entry: MockConfigEntry
 ) -> None:
@@ -454,17 +325,6 @@ async def test_a_program_that_the_node_does_not_know_any_more_is_an_error_result
     assert isinstance(entity, stt.SpeechToTextEntity)
     result = await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
     assert result == FAILED
-
-
-async def test_logs_above_debug_never_hold_what_was_said(
-    partials: None,
-    node: ScriptedNode,
-    entity: stt.SpeechToTextEntity,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    await entity.internal_async_process_audio_stream(METADATA, Microphone().stream())
-    told = [r.message for r in caplog.records if r.levelno > logging.DEBUG]
-    assert not [message for message in told if HEARD in message or "turn off" in message]
 
 
 async def test_a_recording_that_is_posted_is_transcribed_too(

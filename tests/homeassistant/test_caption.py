@@ -11,8 +11,8 @@ from homeassistant.helpers.event import async_track_state_change_event
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from wyoming.asr import Transcript
 
+from .listening import ENTITY, METADATA, Microphone, chunk
 from .scripted_node import Connection, Raw, ScriptedNode, artifact, reply
-from .test_stt import ENTITY, METADATA, Microphone, chunk
 
 CAPTION = "sensor.cellar_speech_to_text_caption"
 

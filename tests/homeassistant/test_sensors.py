@@ -26,6 +26,7 @@ from wyoming.intent import NotRecognized
 from custom_components.wyoming_units.const import DOMAIN
 
 from .ids import next_poll
+from .listening import METADATA, Microphone
 from .minds import persona
 from .scripted_node import (
     NODE_ID,
@@ -39,7 +40,6 @@ from .scripted_node import (
     node_stats,
     reply,
 )
-from .test_stt import METADATA, Microphone
 
 CONNECTED = "binary_sensor.cellar_connectivity"
 HEARING = "sensor.cellar_speech_to_text"

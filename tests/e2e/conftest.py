@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
+
+from tests.e2e.browser import integration_page
 
 
 @pytest.fixture
@@ -13,6 +16,13 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     yield os.environ | {"TMPDIR": str(tmp_path), "COLUMNS": "100"}
     assert not _processes(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def page(url: str) -> Iterator[Page]:
+    """Log in with a browser."""
+    with integration_page(url) as page:
+        yield page
 
 
 def _processes(folder: Path) -> list[str]:

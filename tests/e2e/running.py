@@ -2,7 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -31,3 +34,15 @@ def read_until(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
         if match := re.search(pattern, line):
             return match
     raise AssertionError(f"no {pattern!r} in:\n{''.join(written)}")
+
+
+@contextmanager
+def running(environment: dict[str, str], *options: str) -> Iterator[str]:
+    """Run the demo, yield the address of its Home Assistant, and end it as Ctrl-C does."""
+    with start(environment, *options) as demo:
+        try:
+            yield read_until(demo, r"(http://127\.0\.0\.1:\d+)\S*  ?user demo")[1]
+            demo.send_signal(signal.SIGINT)
+            assert demo.wait(60) == 0
+        finally:
+            demo.terminate()

@@ -1,7 +1,6 @@
 """The camera in a real browser: set up by clicking, shown on the dashboard, acted on by the automation."""
 
 import io
-import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,8 +11,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Error, Locator, Page, expect
 
-from tests.e2e.browser import CHROMIUM, STATE, integration_page
-from tests.e2e.running import DATA, PICTURES, SECONDS, read_until, start
+from tests.e2e.browser import CHROMIUM, STATE
+from tests.e2e.running import DATA, PICTURES, SECONDS, running
 from wyoming_units.vision.draw import colour_of
 
 PLAYLIST = (PICTURES / "000000000632.jpg", PICTURES / "bus.jpg")
@@ -50,20 +49,8 @@ _BYTES = """async image => {
 def url(environment: dict[str, str]) -> Iterator[str]:
     """Run the demo with a camera that shows nobody, and then people."""
     shown = [option for path in PLAYLIST for option in ("--camera", str(path))]
-    with start(environment, *shown) as demo:
-        try:
-            yield read_until(demo, r"(http://127\.0\.0\.1:\d+)\S*  ?user demo")[1]
-            demo.send_signal(signal.SIGINT)
-            assert demo.wait(60) == 0
-        finally:
-            demo.terminate()
-
-
-@pytest.fixture
-def page(url: str) -> Iterator[Page]:
-    """Log in with a browser."""
-    with integration_page(url) as page:
-        yield page
+    with running(environment, *shown) as url:
+        yield url
 
 
 def _wait_for_state(page: Page, entity_id: str, *states: str) -> None:

@@ -1,13 +1,12 @@
 """A persona in a real browser: added by clicking, chosen by what is typed to Assist, switching a light with a tool."""
 
-import signal
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import CHROMIUM, STATE, integration_page
-from tests.e2e.running import SECONDS, read_until, start
+from tests.e2e.browser import CHROMIUM, STATE
+from tests.e2e.running import SECONDS, running
 from tests.integration.model_server import ThreadedModelServer, calls, says
 
 pytestmark = [
@@ -30,20 +29,8 @@ def models() -> Iterator[ThreadedModelServer]:
 @pytest.fixture
 def url(environment: dict[str, str], models: ThreadedModelServer) -> Iterator[str]:
     """Run the demo with that model."""
-    with start(environment, "--llm", models.url) as demo:
-        try:
-            yield read_until(demo, r"(http://127\.0\.0\.1:\d+)\S*  ?user demo")[1]
-            demo.send_signal(signal.SIGINT)
-            assert demo.wait(60) == 0
-        finally:
-            demo.terminate()
-
-
-@pytest.fixture
-def page(url: str) -> Iterator[Page]:
-    """Log in with a browser."""
-    with integration_page(url) as page:
-        yield page
+    with running(environment, "--llm", models.url) as url:
+        yield url
 
 
 def test_a_persona_is_added_by_clicking_greets_and_switches_the_light(

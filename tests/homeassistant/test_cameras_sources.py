@@ -15,6 +15,7 @@ from .issues import issue, key
 from .scripted_node import ScriptedNode, reply
 from .watched_camera import (
     CAMERA,
+    PERSON,
     STREAM,
     FrontDoor,
     Watching,
@@ -22,13 +23,7 @@ from .watched_camera import (
     jpeg,
 )
 
-PERSON = "binary_sensor.front_door_person"
-SWITCH = "switch.front_door_detection"
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch_module, "RETRY_FIRST", 0.01)
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 @pytest.mark.parametrize("change", [{"available": False}, {"is_on": False}])

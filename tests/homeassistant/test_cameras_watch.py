@@ -13,11 +13,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
-from custom_components.wyoming_units import watch as watch_module
-
 from .scripted_node import ScriptedNode, hang_up
 from .watched_camera import (
+    PERSON,
     STREAM,
+    SWITCH,
     YARD,
     FrontDoor,
     Watching,
@@ -26,13 +26,7 @@ from .watched_camera import (
     seen,
 )
 
-PERSON = "binary_sensor.front_door_person"
-SWITCH = "switch.front_door_detection"
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch_module, "RETRY_FIRST", 0.01)
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,15 @@ class Run:
         number: int = answer["id"]
         return number
 
+    async def speak(self, text: str) -> asyncio.Task[None]:
+        """Ask, and return who listens to the reply once the first sound of it has come."""
+        await self.start(text)
+        token = (await self.until("run-start"))["tts_output"]["token"]
+        listening = self.hass.async_create_task(self.listen(token))
+        async with asyncio.timeout(20):
+            await self.heard.wait()
+        return listening
+
     async def until(self, event_type: str) -> dict[str, Any]:
         """Return the data of the next event of a type."""
         async with asyncio.timeout(30):
@@ -88,11 +97,7 @@ async def test_a_turn_calls_a_tool_and_speaks_before_the_text_has_ended(
         says(LONG[0], gate, LONG[1]),
     ]
     run = Run(hass, await hass_ws_client(hass))
-    await run.start("it is so dark in here that I cannot see my soup")
-    token = (await run.until("run-start"))["tts_output"]["token"]
-    listening = hass.async_create_task(run.listen(token))
-    async with asyncio.timeout(20):
-        await run.heard.wait()
+    listening = await run.speak("it is so dark in here that I cannot see my soup")
     assert hass.states.is_state(LIGHT, "on")
     assert not gate.is_set(), "speech began while the text was still being written"
     gate.set()
@@ -185,11 +190,7 @@ async def test_that_the_host_has_died_is_said_aloud_behind_what_was_said_before(
 ) -> None:
     models.answers.append(says(LONG[0], asyncio.Event()))
     run = Run(hass, await hass_ws_client(hass))
-    await run.start("tell me a long story")
-    token = (await run.until("run-start"))["tts_output"]["token"]
-    listening = hass.async_create_task(run.listen(token))
-    async with asyncio.timeout(20):
-        await run.heard.wait()
+    listening = await run.speak("tell me a long story")
     await models.stop()
     result = (await run.until("intent-end"))["intent_output"]
     assert result["response"]["speech"]["plain"]["speech"] == "My language model does not answer."

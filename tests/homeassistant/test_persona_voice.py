@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from homeassistant.components import conversation, stt, tts
+from homeassistant.components import conversation, tts
 from homeassistant.components.assist_pipeline import (
     PipelineEvent,
     async_get_pipelines,
@@ -25,6 +26,7 @@ from wyoming.tts import SynthesizeStopped
 from custom_components.wyoming_units.const import DOMAIN
 from custom_components.wyoming_units.personas import STANDARD
 
+from .listening import METADATA
 from .minds import persona
 from .scripted_node import NODE_ID, ScriptedNode, artifact, chat, llm_info, reply
 
@@ -32,14 +34,6 @@ EARS = "stt.cellar_speech_to_text"
 MOUTH = "tts.cellar_text_to_speech"
 BRAIN = f"{NODE_ID}_llm_brain"
 SOUND = {"rate": 16000, "width": 2, "channels": 1}
-SPEECH = stt.SpeechMetadata(
-    language="",
-    format=stt.AudioFormats.WAV,
-    codec=stt.AudioCodecs.PCM,
-    bit_rate=stt.AudioBitRates.BITRATE_16,
-    sample_rate=stt.AudioSampleRates.SAMPLERATE_16000,
-    channel=stt.AudioChannels.CHANNEL_MONO,
-)
 NEMO, MARLOW = "nemo-id", "marlow-id"
 
 
@@ -142,7 +136,7 @@ class Talk:
                 self._hass,
                 context=Context(),
                 event_callback=follow,
-                stt_metadata=SPEECH,
+                stt_metadata=replace(METADATA, language=""),
                 stt_stream=silence(before),
                 pipeline_id=pipeline,
                 tts_audio_output={tts.ATTR_PREFERRED_FORMAT: "wav"},

@@ -24,12 +24,15 @@ from pytest_homeassistant_custom_component.common import (
     mock_platform,
 )
 
+from custom_components.wyoming_units import watch as watch_module
 from custom_components.wyoming_units.const import SUBENTRY_CAMERA
 from custom_components.wyoming_units.watch import CameraWatch
 
 from .scripted_node import Connection, Raw, ScriptedNode, vision_info
 
 CAMERA = "camera.front_door"
+PERSON = "binary_sensor.front_door_person"
+SWITCH = "switch.front_door_detection"
 VENDOR = "camera_vendor"
 STREAM = "rtsp://user:secret@192.0.2.7/live"
 YARD = {"name": "Yard", "polygon": [[0, 0.5], [1, 0.5], [1, 1], [0, 1]]}
@@ -75,6 +78,12 @@ class FrontDoor(Camera):
         for name, value in changes.items():
             setattr(self, f"_attr_{name}", value)
         self.async_write_ha_state()
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a watch that ended begun again at once."""
+    monkeypatch.setattr(watch_module, "RETRY_FIRST", 0.01)
 
 
 @pytest.fixture

@@ -176,6 +176,14 @@ async def test_the_server_can_run_in_a_thread_of_its_own() -> None:
         await asyncio.to_thread(engine.close)
 
 
+async def test_models_are_shown_by_owner_and_name_but_without_the_path_of_a_file() -> None:
+    names = ("/srv/models/tiny.gguf", "Qwen/Qwen3-0.6B", "other/Qwen3-0.6B")
+    async with talking(models=names) as (_, engine):
+        shown = [model.description.split(" on ")[0] for model in engine.info.models]
+        assert shown == ["tiny.gguf", "Qwen/Qwen3-0.6B", "other/Qwen3-0.6B"]
+        assert [model.name for model in engine.info.models] == [*names]
+
+
 # -- what is asked
 
 

@@ -167,8 +167,7 @@ class OpenAiChat:
             Model(
                 name=each.name,
                 languages=self._languages,
-                # llama.cpp calls a model by the path of its file.
-                description=f"{PurePosixPath(each.name).name} on {self._address.host}",
+                description=f"{_shown(each.name)} on {self._address.host}",
                 attribution=MAKERS[kind],
                 supports_tools=each.tools,
                 supports_images=each.images,
@@ -319,3 +318,8 @@ class OpenAiChat:
         if source is not None and self._template is None:
             return write_jinja(source, request.messages, think=request.think)
         return shape_of(self._template, model.name).write(request.messages)
+
+
+def _shown(name: str) -> str:
+    """Return a model's name for people: llama.cpp calls one by the path of its file, others by owner and name."""
+    return PurePosixPath(name).name if name.endswith(".gguf") else name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -86,6 +87,19 @@ def understood(
     match = parse(engine, text, home, language)
     assert match is not None
     return match
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["volume first", "brightness first"])
+def test_number_words_of_one_range_are_not_those_of_another(
+    monkeypatch: pytest.MonkeyPatch, hassil: HassilIntentParser, order: int
+) -> None:
+    monkeypatch.setattr("hassil.string_matcher._RANGE_TRIE_CACHE", defaultdict(dict))
+    said = {
+        "turn the volume down by twenty percent": ("volume_step", -20),
+        "set bed light brightness to fifty percent": ("brightness", 50),
+    }
+    for text, (slot, value) in [*said.items()][::order]:
+        assert understood(hassil, text).slots[slot] == value
 
 
 @pytest.mark.parametrize(

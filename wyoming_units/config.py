@@ -20,9 +20,12 @@ from pydantic_settings import (
 from wyoming_units.chat.options import ChatOptions
 from wyoming_units.engines.base import WakeSettings
 from wyoming_units.errors import BadRequest
+from wyoming_units.profiles import PROFILES, Profile, ProfileName
 from wyoming_units.speech.endpoint import TurnOptions
 from wyoming_units.speech.home import Home
 from wyoming_units.speech.speaking import SpeakingOptions
+from wyoming_units.stackflow.address import parse_address
+from wyoming_units.stackflow.module import ModuleAt
 from wyoming_units.video.addresses import Allowed
 from wyoming_units.wire.client import DEFAULT_PORT
 from wyoming_units.wire.limits import Limits
@@ -48,6 +51,10 @@ class NodeConfig(BaseSettings):
     """Address to listen on; the default is every IPv4 interface."""
     port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
     """TCP port; 0 lets the system choose."""
+    profile: ProfileName = ""
+    """What to run by default, by kind of machine; empty: the best of whatever is installed."""
+    stackflow: str = ""
+    """A module with M5Stack's own software that runs engines too: `HOST[:PORT]`, `serial:DEVICE[@BAUD]`."""
     units: list[str] = []
     """`KIND[=ENGINE[:MODEL]]`, several of a kind too; empty: every unit, with the best that is installed."""
     engines: dict[str, dict[str, Any]] = {}
@@ -98,6 +105,29 @@ class NodeConfig(BaseSettings):
     def speakers(self) -> Path:
         """Return the folder of people's voices."""
         return self.speakers_dir or self.data_dir / "speakers"
+
+    @property
+    def defaults(self) -> Profile:
+        """Return the defaults of the profile."""
+        return PROFILES[self.profile]
+
+    @property
+    def module(self) -> ModuleAt | None:
+        """Return the module that runs engines, None where there is none."""
+        where = self.stackflow or self.defaults.module
+        if not where:
+            return None
+        return ModuleAt(address=parse_address(where), state=self.data_dir / "stackflow")
+
+    @field_validator("stackflow")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value:
+            try:
+                parse_address(value)
+            except BadRequest as error:
+                raise ValueError(str(error)) from None
+        return value
 
     @field_validator("turn")
     @classmethod

@@ -52,7 +52,7 @@ def _engines(settings: NodeConfig) -> Iterator[Finding]:
     for name, row in ENGINES.items():
         here = [place for place in found if place.engine == name]
         if row.missing:
-            hint = f"not installed; pip install 'wyoming-units[{row.extra}]'"
+            hint = f"not installed; {row.remedy}"
             yield Finding(ok=True, what=f"{row.kind}: {name}", detail=hint)
         elif not here:
             yield Finding(ok=True, what=f"{row.kind}: {name}", detail=_absence(name, row))

@@ -29,7 +29,7 @@ from wyoming_units.catalog.manifest import Kind, Manifest, Target
 from wyoming_units.catalog.plan import Plan, plan
 from wyoming_units.catalog.store import Receipt, installed, remove as remove_model
 from wyoming_units.config import load_config
-from wyoming_units.errors import BadRequest, UnitError, UnknownModel
+from wyoming_units.errors import BadRequest, UnitError, UnknownModel, Unsupported
 
 models = typer.Typer(no_args_is_help=True, help="See, pull, verify and remove models.")
 _OUT = Console()
@@ -96,6 +96,8 @@ def pull(
     began = perf_counter()
     folder = _folder(models_dir)
     plans = _plans(names, _choice("--target", target, get_args(Target)), folder)
+    if packages := [one.variant.on_module for one in plans if one.variant.on_module]:
+        raise Unsupported(f"on the module itself: apt install {' '.join(packages)}")
     here = {one.manifest.name: present(one, folder) for one in plans}
     missing = [one.manifest for one in plans if here[one.manifest.name] is None]
     if offline and missing:

@@ -53,6 +53,7 @@ class Node:
         self._info: bytes | None = None
         self._vision = VisionUnit(cameras=config.cameras)
         self._started = monotonic()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Node:
         """Start; `BadRequest` or `Unsupported` for settings that cannot be met."""
@@ -97,15 +98,7 @@ class Node:
             host=self.config.host,
             port=self.port,
             types=[SERVICE_TYPES[kind] for kind in self.config.advertise],
-            properties={
-                "id": self.id,
-                "name": self.config.name,
-                "v": str(PROTOCOL),
-                "ver": __version__,
-                "units": ",".join(self._kinds),
-                "tls": "0",
-                "auth": "0",
-            },
+            properties=self._properties,
         )
         await self._advertisement.start()
         kinds = ", ".join(self._kinds)
@@ -127,6 +120,18 @@ class Node:
     @property
     def _kinds(self) -> list[str]:
         return [unit.kind for unit in self.units if unit.lanes]
+
+    @property
+    def _properties(self) -> dict[str, str]:
+        return {
+            "id": self.id,
+            "name": self.config.name,
+            "v": str(PROTOCOL),
+            "ver": __version__,
+            "units": ",".join(self._kinds),
+            "tls": "0",
+            "auth": "0",
+        }
 
     @property
     def programs(self) -> dict[str, str]:
@@ -165,6 +170,10 @@ class Node:
 
     def _forget_info(self) -> None:
         self._info = None
+        if self._advertisement is not None:
+            task = asyncio.create_task(self._advertisement.tell(self._properties))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
 
 def _routes(units: Sequence[Unit]) -> dict[str, Route]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from wyoming_units.catalog.library import Catalogue
 from wyoming_units.catalog.local import LocalModel
 from wyoming_units.catalog.store import local_models, resolve
 from wyoming_units.config import NodeConfig
 from wyoming_units.engines import ENGINES, EngineRow, create_engine, default_engine
 from wyoming_units.engines.base import Engine
-from wyoming_units.errors import BadRequest, UnknownModel, Unsupported
+from wyoming_units.errors import BadRequest, EngineFailed, UnknownModel, Unsupported
+from wyoming_units.stackflow.listing import installed_modes
+from wyoming_units.stackflow.modes import Mode
 
 UNITS = ("stt", "wake", "tts", "intent", "llm", "vision")
 HELPERS = ("vad", "turn", "speaker", "punctuation")
@@ -51,25 +54,28 @@ def places(config: NodeConfig) -> list[Place]:
 
     `BadRequest`, `Unsupported`, `UnknownModel` for settings that cannot be met.
     """
-    installed = local_models(
-        config.models,
-        lambda name: (
-            name in ENGINES and not ENGINES[name].takes_server and not ENGINES[name].missing
-        ),
-    )
-    find = partial(_found, config, installed)
+    usable = partial(_usable, config)
+    here = _Here(models=local_models(config.models, usable), modes=_modes(config))
+    find = partial(_found, config, here)
     chosen = [place for entry in config.units for place in _named(config, entry, find)]
     kinds = {place.kind for place in chosen}
     if not kinds.intersection(UNITS):
         chosen += [place for kind in UNITS for place in find(kind)]
-    if not chosen:
+    if not chosen and config.module is None:
         raise Unsupported("no engine is installed: pip install 'wyoming-units[embedded]'")
     if any(place.kind == "stt" for place in chosen):
         chosen += [place for kind in HELPERS if kind not in kinds for place in list(find(kind))[:1]]
     if unknown := sorted(config.engines.keys() - ENGINES.keys()):
         raise BadRequest(f"setting engines: no engine is called {', '.join(unknown)}")
     configured = [
-        replace(place, options={**config.engines.get(place.engine, {}), **place.options})
+        replace(
+            place,
+            options={
+                **config.defaults.options.get(place.engine, {}),
+                **config.engines.get(place.engine, {}),
+                **place.options,
+            },
+        )
         for place in chosen
     ]
     return list({place.key: place for place in _with_words(config, configured)}.values())
@@ -78,23 +84,68 @@ def places(config: NodeConfig) -> list[Place]:
 _Find = Callable[[str], Iterable[Place]]
 
 
-def _found(
-    config: NodeConfig, installed: dict[str, list[LocalModel]], kind: str
-) -> Iterator[Place]:
+@dataclass(frozen=True, kw_only=True)
+class _Here:
+    """What there is to run."""
+
+    models: Mapping[str, Sequence[LocalModel]]
+    """By engine."""
+    modes: Mapping[str, Sequence[Mode]]
+    """Models of the module, by engine."""
+
+
+def _usable(config: NodeConfig, name: str) -> bool:
+    """Return whether an engine can load models here."""
+    row = ENGINES.get(name)
+    return row is not None and not (
+        row.takes_server or row.unit or row.missing or not config.defaults.runs(name)
+    )
+
+
+def _modes(config: NodeConfig) -> dict[str, list[Mode]]:
+    """Return the models of the module by engine, as the catalogue describes them."""
+    found: dict[str, list[Mode]] = {}
+    if config.module is not None:
+        engines = {row.unit: name for name, row in ENGINES.items() if row.unit}
+        catalogue = Catalogue(config.models)
+        for mode in installed_modes(config.module):
+            if (name := engines.get(mode.unit)) and config.defaults.runs(name):
+                found.setdefault(name, []).append(_described(mode, catalogue))
+    return found
+
+
+def _described(mode: Mode, catalogue: Catalogue) -> Mode:
+    try:
+        known = catalogue.find(mode.name)
+    except UnknownModel:
+        return mode
+    return replace(
+        mode,
+        languages=known.languages or mode.languages,
+        description=known.description,
+        author=known.author,
+        upstream=known.upstream,
+    )
+
+
+def _found(config: NodeConfig, here: _Here, kind: str) -> Iterator[Place]:
     """Yield what is here of a kind: the models, and then the engine that needs none."""
     first = True
     for name, row in ENGINES.items():
-        if row.kind != kind or row.missing:
+        if row.kind != kind or row.missing or not config.defaults.runs(name):
             continue
         if kind == "speaker" and not config.speakers.is_dir():
             continue
-        for model in (*installed.get(name, ()), *_voices(config, name)):
+        for model in (*here.models.get(name, ()), *_voices(config, name)):
             yield _with_model(config, name, model, loads=first)
+            first = False
+        for mode in here.modes.get(name, ()):
+            yield _with_mode(config, name, mode, loads=first)
             first = False
         if row.takes_server and "url" in config.engines.get(name, {}):
             yield Place(kind=kind, engine=name, named=True)
             first = False
-    default = default_engine(kind)
+    default = default_engine(kind)  # which every profile runs
     own = _words_of(config)
     for name, row in ENGINES.items():
         if row.kind == kind and (name == default or (kind == "wake" and own.get(name))):
@@ -118,14 +169,21 @@ def _named(config: NodeConfig, entry: str, find: _Find) -> Iterator[Place]:
     row = ENGINES.get(name)
     if row is None or row.kind != kind:
         raise BadRequest(f"no {kind} engine is called {name!r}")
-    if model and not (row.takes_model or row.takes_server):
+    if model and row.bare:
         raise BadRequest(f"engine {name} takes no model, so not {model!r}")
     if row.takes_server:
         yield _with_server(config, kind, name, model)
+    elif row.unit and model:
+        found = [place for place in find(kind) if place.engine == name]
+        known = {place.options["mode"].name.lower(): place.options["mode"] for place in found}
+        mode = known.get(model.lower()) or _described(
+            Mode(name=model, unit=row.unit), Catalogue(config.models)
+        )
+        yield replace(_with_mode(config, name, mode), named=True)
     elif model:
         local = resolve(model, name, config.models)
         yield replace(_with_model(config, name, local), named=True)
-    elif row.takes_model:
+    elif not row.bare:
         yield from (replace(place, named=True) for place in _all_models(name, kind, find))
     else:
         yield Place(kind=kind, engine=name, named=True)
@@ -134,6 +192,8 @@ def _named(config: NodeConfig, entry: str, find: _Find) -> Iterator[Place]:
 def _all_models(name: str, kind: str, find: _Find) -> Iterator[Place]:
     found = [place for place in find(kind) if place.engine == name]
     if not found:
+        if ENGINES[name].unit:
+            raise UnknownModel(f"the module has no model for {name}, or does not answer")
         raise UnknownModel(
             f"engine {name} has no model here: wyoming-units models list --kind {kind}"
         )
@@ -147,7 +207,7 @@ def _what_is_missing(kind: str) -> str:
         return f"{kind} needs a server or a model here: engines.openai.url in the settings, or models list"
     if ready:
         return f"{kind} has no model here: wyoming-units models list --kind {kind}"
-    return f"{kind} needs: pip install 'wyoming-units[{rows[-1].extra}]'"
+    return f"{kind} needs: {rows[-1].remedy}"
 
 
 def _with_model(config: NodeConfig, engine: str, model: LocalModel, *, loads: bool = True) -> Place:
@@ -159,6 +219,17 @@ def _with_model(config: NodeConfig, engine: str, model: LocalModel, *, loads: bo
         engine=engine,
         options=options,
         files=_stamps([model.path]),
+        loads=loads,
+    )
+
+
+def _with_mode(config: NodeConfig, engine: str, mode: Mode, *, loads: bool = True) -> Place:
+    if config.module is None:
+        raise BadRequest(f"engine {engine} needs the address of a module: --stackflow HOST")
+    return Place(
+        kind=ENGINES[engine].kind,
+        engine=engine,
+        options={"mode": mode, "module": config.module},
         loads=loads,
     )
 
@@ -207,32 +278,41 @@ def _with_words(config: NodeConfig, chosen: Iterable[Place]) -> Iterator[Place]:
     """Give each wake word engine the user's models and its share of the settings of words."""
     own = _words_of(config)
     unclaimed = dict(config.wake_words)
-    typed: Place | None = None
+    listens_for_any: list[int] = []
     done: list[Place] = []
     for place in chosen:
         if place.kind != "wake":
             done.append(place)
-        elif ENGINES[place.engine].takes_model:
-            typed = place  # takes what no other engine knows
-        else:
-            options = dict(place.options)
-            if files := own.get(place.engine):
-                options["models"] = tuple(files)
-            has = {model.name for model in create_engine(place.engine, **options).info.models}
-            broken = {path.stem for path in files or ()} - has  # their files are to be mended
-            mine = {name: unclaimed.pop(name) for name in list(unclaimed) if name in has | broken}
-            words = {name: settings for name, settings in mine.items() if name in has}
-            if words:
-                options["words"] = words
-            done.append(replace(place, options=options, files=_stamps(files or ())))
-    if typed is not None:
-        done.append(replace(typed, options={**typed.options, "words": unclaimed}))
+            continue
+        files = own.get(place.engine, [])
+        options = {**place.options, "models": tuple(files)} if files else dict(place.options)
+        known = _words_known(place, options)
+        if known is None:
+            listens_for_any.append(len(done))
+            known = set()
+        broken = {path.stem for path in files} - known  # their files are to be mended
+        mine = {name: unclaimed.pop(name) for name in list(unclaimed) if name in known | broken}
+        if words := {name: settings for name, settings in mine.items() if name in known}:
+            options["words"] = words
+        done.append(replace(place, options=options, files=(*place.files, *_stamps(files))))
+    if listens_for_any:  # the best of them takes what no other engine knows
+        best = done[listens_for_any[0]]
+        done[listens_for_any[0]] = replace(best, options={**best.options, "words": unclaimed})
     elif unclaimed:
         raise BadRequest(
             f"setting wake_words: no word is called {', '.join(sorted(unclaimed))}, and typed words "
             "need a keyword spotting model: wyoming-units models list --kind wake"
         )
     yield from done
+
+
+def _words_known(place: Place, options: dict[str, Any]) -> set[str] | None:
+    """Return the words that an engine knows, None where it listens for any phrase, or nobody can tell."""
+    try:
+        info = create_engine(place.engine, **options).info
+    except EngineFailed:
+        return None  # whoever makes it says what is wrong with its files
+    return None if info.open_vocabulary else {model.name for model in info.models}
 
 
 def _stamps(paths: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:

@@ -37,7 +37,6 @@ Kind = Literal[
     "vlm",
     "vision",
     "depth",
-    "sound",
 ]
 Target = Literal["cpu", "cuda", "ax630c", "stackflow"]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=100)]
@@ -160,6 +159,12 @@ class Variant(_Part):
     def engines(self) -> tuple[str, ...]:
         """Return all engines that can load it, the intended one first."""
         return (self.engine, *self.also)
+
+    @property
+    def on_module(self) -> str:
+        """Return the package to install on a module whose own software runs it, empty where that is us."""
+        deb = self.source.deb if isinstance(self.source, DebSource) else ""
+        return deb if self.engine.startswith("stackflow-") else ""
 
 
 class Manifest(_Part):

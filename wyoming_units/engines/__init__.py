@@ -80,7 +80,9 @@ _AXENGINE = (
 
 
 ENGINES: dict[str, EngineRow] = {
-    "axengine-kws": _npu("wake", "axengine_kws", "AxKeywordSpotter", requires=("kaldi_native_fbank",)),
+    "axengine-kws": _npu(
+        "wake", "axengine_kws", "AxKeywordSpotter", requires=("kaldi_native_fbank",)
+    ),
     "stackflow-kws": _stackflow("wake", "kws", "StackFlowKeywordSpotter"),
     "microwakeword": EngineRow(
         kind="wake",

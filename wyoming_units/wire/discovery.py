@@ -97,6 +97,13 @@ class Advertisement:
             return
         self._watch = asyncio.create_task(self._follow())
 
+    async def tell(self, properties: Mapping[str, str]) -> None:
+        """Announce again where the properties are not what they were."""
+        if self._properties == dict(properties):
+            return
+        self._properties = dict(properties)
+        await self._update()
+
     async def close(self) -> None:
         """Say goodbye."""
         if self._watch is not None:
@@ -109,10 +116,10 @@ class Advertisement:
         except (OSError, ZeroconfError) as err:
             _LOGGER.warning("cannot take back the zeroconf announcement: %s", err)
 
-    def _service(self, kind: str) -> AsyncServiceInfo:
+    def _service(self, kind: str, name: str = "") -> AsyncServiceInfo:
         return AsyncServiceInfo(
             kind,
-            f"{self._name}.{kind}",
+            name or f"{self._name}.{kind}",
             port=self._port,
             properties=self._properties,
             # Zeroconf's own default host name is the service's; two services of a node would then clash.
@@ -128,12 +135,18 @@ class Advertisement:
             if addresses == self._addresses:
                 continue
             self._addresses = addresses
-            for service in self._services:
-                service.addresses = [address.packed for address in addresses]
-                try:
-                    await self._zeroconf.async_update_service(service)
-                except (OSError, ZeroconfError) as err:
-                    _LOGGER.warning("cannot announce the new address: %s", err)
+            await self._update()
+
+    async def _update(self) -> None:
+        """Announce what is true now, under the names that were free."""
+        if self._zeroconf is None:
+            return
+        self._services = [self._service(one.type, one.name) for one in self._services]
+        for service in self._services:
+            try:
+                await self._zeroconf.async_update_service(service)
+            except (OSError, ZeroconfError) as err:
+                _LOGGER.warning("cannot announce what has changed: %s", err)
 
 
 async def find_nodes(timeout: float = 3.0, most: int | None = None) -> list[FoundNode]:

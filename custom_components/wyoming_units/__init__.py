@@ -33,6 +33,7 @@ PLATFORMS = [
     Platform.STT,
     Platform.SWITCH,
     Platform.TTS,
+    Platform.UPDATE,
     Platform.WAKE_WORD,
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,3 +198,9 @@ def test_sizes_are_of_the_variant_that_is_asked_for(catalogue: Catalogue) -> Non
     model: Manifest = catalogue.find("whisper-tiny")
     assert model.bytes("stackflow") == 201_000_000
     assert model.bytes("cpu") == model.bytes("cuda") == model.size
+
+
+def test_the_page_of_models_says_what_the_manifests_say() -> None:
+    page = manifest_folder().parent / "docs" / "models.md"
+    done = subprocess.run([page.parents[1] / "script" / "docs", "--check"], check=False)
+    assert done.returncode == 0

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 from wyoming.audio import AudioChunk
 
 from wyoming_units import __version__
@@ -222,7 +223,7 @@ def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
             line("finding", ok=finding.ok, what=finding.what, detail=finding.detail)
         else:
             mark = "[green]ok  [/]" if finding.ok else "[red]fail[/]"
-            _OUT.print(mark, f"[bold]{finding.what}[/]", finding.detail, soft_wrap=True)
+            _OUT.print(mark, f"[bold]{finding.what}[/]", escape(finding.detail), soft_wrap=True)
     failed = sum(not finding.ok for finding in findings)
     if as_json:
         summary(findings=len(findings), failed=failed, timings_ms={})

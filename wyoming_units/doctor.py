@@ -14,6 +14,7 @@ from wyoming_units.config import NodeConfig, load_config
 from wyoming_units.engines import ENGINES, EngineRow
 from wyoming_units.errors import UnitError
 from wyoming_units.roster import Place, places
+from wyoming_units.stackflow.module import ModuleAt, module_at
 from wyoming_units.wire.client import Client
 from wyoming_units.wire.discovery import advertised_addresses, find_nodes
 
@@ -38,6 +39,8 @@ async def examine(config: Path | None = None) -> list[Finding]:
         )
     ]
     findings += await asyncio.to_thread(lambda: list(_engines(settings)))
+    if settings.module is not None:
+        findings.append(await asyncio.to_thread(_module, settings.module))
     findings += [await _port(settings), _addresses(settings)]
     nodes = await find_nodes()
     findings += [await _node(f"node {node.name}", node.uri) for node in nodes]
@@ -51,6 +54,11 @@ def _engines(settings: NodeConfig) -> Iterator[Finding]:
     found = places(settings)
     for name, row in ENGINES.items():
         here = [place for place in found if place.engine == name]
+        if row.unit:  # to set up every model of a module would take minutes
+            if here:
+                models = ", ".join(place.options["mode"].name for place in here)
+                yield Finding(ok=True, what=f"{row.kind}: {name}", detail=models)
+            continue
         if row.missing:
             hint = f"not installed; {row.remedy}"
             yield Finding(ok=True, what=f"{row.kind}: {name}", detail=hint)
@@ -82,6 +90,21 @@ def _engine(row: EngineRow, place: Place) -> Finding:
     if row.takes_server:
         return _server(what, report, [model.name for model in models])
     return Finding(ok=True, what=what, detail=detail)
+
+
+def _module(place: ModuleAt) -> Finding:
+    """Ask a module that runs StackFlow how it is."""
+    module = module_at(place)
+    try:
+        told = [f"StackFlow {module.version()}", f"{len(module.modes())} models"]
+        memory, hardware = module.memory(), module.hardware()
+    except UnitError as err:
+        return Finding(ok=False, what="module", detail=str(err))
+    if memory is not None:
+        told.append(f"{memory.remain // 1024} of {memory.total // 1024} MB for models free")
+    if "temperature" in hardware:
+        told.append(f"{hardware['temperature']:.0f} °C")
+    return Finding(ok=True, what="module", detail=", ".join(told))
 
 
 def _server(what: str, report: Mapping[str, Any], models: Sequence[str]) -> Finding:

@@ -24,6 +24,10 @@ HELPERS = ("vad", "turn", "speaker", "punctuation")
 """Kinds of engines that help the stt unit; one of each at most."""
 
 
+_LASTING = ("wake", "vad")
+"""Kinds that listen for long, of which a module serves one client at a time: engines here come first."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """One engine that a node runs, and with what."""
@@ -139,7 +143,7 @@ def _found(config: NodeConfig, here: _Here, kind: str) -> Iterator[Place]:
         for model in (*here.models.get(name, ()), *_voices(config, name)):
             yield _with_model(config, name, model, loads=first)
             first = False
-        for mode in here.modes.get(name, ()):
+        for mode in here.modes.get(name, ()) if kind not in _LASTING else ():
             yield _with_mode(config, name, mode, loads=first)
             first = False
         if row.takes_server and "url" in config.engines.get(name, {}):
@@ -150,6 +154,10 @@ def _found(config: NodeConfig, here: _Here, kind: str) -> Iterator[Place]:
     for name, row in ENGINES.items():
         if row.kind == kind and (name == default or (kind == "wake" and own.get(name))):
             yield Place(kind=kind, engine=name, loads=first or kind == "wake")
+            first = False
+    for name, modes in here.modes.items():
+        if ENGINES[name].kind == kind == "wake":
+            yield from (_with_mode(config, name, mode, loads=first) for mode in modes)
 
 
 def _named(config: NodeConfig, entry: str, find: _Find) -> Iterator[Place]:

@@ -152,8 +152,8 @@ ENGINES: dict[str, EngineRow] = {
         "stt", "axengine_sensevoice", "AxSenseVoice", requires=("kaldi_native_fbank",)
     ),
     "axengine-whisper": _npu("stt", "axengine_whisper", "AxWhisper"),
-    "stackflow-asr": _stackflow("stt", "asr", "StackFlowRecognizer"),
     "stackflow-whisper": _stackflow("stt", "whisper", "StackFlowWhisper"),
+    "stackflow-asr": _stackflow("stt", "asr", "StackFlowRecognizer"),
     "sherpa-streaming": EngineRow(
         kind="stt",
         module="sherpa_streaming",

@@ -26,8 +26,9 @@ from wyoming_units.catalog.local import LocalModel
 from wyoming_units.engines import create_engine
 from wyoming_units.engines._sherpa import find_model
 from wyoming_units.engines.base import RATE, RecognitionRequest
-from wyoming_units.engines.sherpa_offline import FAMILIES, SherpaOfflineRecognizer, _parts
+from wyoming_units.engines.sherpa_offline import FAMILIES, SherpaOfflineRecognizer
 from wyoming_units.errors import EngineFailed, UnknownModel
+from wyoming_units.speech.cutting import cut_quietly
 
 ANY = RecognitionRequest()
 
@@ -163,7 +164,7 @@ def test_a_long_recording_is_cut_where_nobody_speaks() -> None:
     loud = np.ones(45 * RATE, np.float32)
     loud[26 * RATE : 26 * RATE + 1000] = 0
 
-    parts = list(_parts(loud, 29 * RATE))
+    parts = list(cut_quietly(loud, 29 * RATE))
 
     assert [round(len(part) / RATE) for part in parts] == [26, 19]
     assert np.array_equal(np.concatenate(parts), loud)

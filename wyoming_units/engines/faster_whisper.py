@@ -8,17 +8,24 @@ from __future__ import annotations
 import logging
 import math
 import os
-from functools import cache, cached_property
+from functools import cache
 from importlib.metadata import version
 
 import numpy as np
 
 from wyoming_units.catalog.local import LocalModel
 from wyoming_units.engines._whisper_folder import read_folder
+from wyoming_units.engines._whisper_languages import (
+    chosen,
+    is_traditional,
+    most_tokens,
+    offered,
+    soundless,
+    whispers,
+)
 from wyoming_units.engines._whisper_network import (
     DEVICES,
     FULL_WINDOW,
-    MOST_TOKENS,
     Attempt,
     Network,
     places,
@@ -41,19 +48,11 @@ _MARGIN = 2.0
 """Seconds of emptiness that a shorter window leaves behind the audio."""
 _WINDOW = 15.0
 """Seconds; half of what Whisper was trained with, for a quarter of the time. whisper.cpp recommends it for commands."""
-_SILENT = -60.0
-"""dB of full scale; what is nowhere louder is not decoded."""
-_LEAST = 0.1
-"""Seconds; less than a syllable."""
 _NAME_TOKENS = 120
 """For names in the prompt."""
 _BEFORE_TOKENS = 60
 """For what was said before; both together stay below the 223 that the network takes."""
 _BEAM = 5
-_WHISPERS = {"nb": "no", "fil": "tl", "jv": "jw", "iw": "he", "in": "id", "ji": "yi", "cmn": "zh"}
-"""What others call a language to Whisper's code of it."""
-_OFFERED = ("nb", "fil", "jv")
-"""Of these, the names that are in use today."""
 
 
 class FasterWhisperRecognizer:
@@ -81,7 +80,7 @@ class FasterWhisperRecognizer:
         self._languages = tuple(
             code
             for code in self._folder.languages
-            if not model.languages or code in {_whispers(name) for name in model.languages}
+            if not model.languages or code in {whispers(name) for name in model.languages}
         )
         if not self._languages:
             raise EngineFailed(f"{model.path} knows none of {', '.join(model.languages)}")
@@ -98,7 +97,7 @@ class FasterWhisperRecognizer:
         described = self._model.description or self._model.name
         model = Model(
             name=self._model.name,
-            languages=self._offered_languages,
+            languages=offered(self._languages),
             description=f"{described}, {self._network.runs_on}" if self._network else described,
             attribution=Attribution(
                 name=self._model.author or "OpenAI",
@@ -115,11 +114,6 @@ class FasterWhisperRecognizer:
             models=(model,),
             open_vocabulary=True,
         )
-
-    @cached_property
-    def _offered_languages(self) -> tuple[str, ...]:
-        others = [name for name in _OFFERED if _WHISPERS[name] in self._languages]
-        return tuple(sorted({*self._languages, *others}))
 
     def load(self) -> None:
         """Load the weights, on the graphics card where there is one that works, and run them once."""
@@ -171,7 +165,7 @@ class FasterWhisperRecognizer:
         network = self._ready()
         language = self._language(request)
         seconds, peak = len(samples) / RATE, loudest(samples)
-        if seconds < _LEAST or peak < _SILENT:
+        if soundless(seconds, peak):
             return Recognition(text="", language=request.language)
         if seconds > FULL_WINDOW:
             return self._recognize_long(network, samples, language, request)
@@ -199,7 +193,7 @@ class FasterWhisperRecognizer:
         window = min(max(seconds + _MARGIN, self._window), FULL_WINDOW)
         encoded = network.encode(features, window)
         spoken = language or network.spoken(encoded, self._languages)
-        most = _most_tokens(seconds)
+        most = most_tokens(seconds)
         attempt = network.decode(encoded, spoken, context, self._beam, most)
         heard = _heard(attempt, seconds, peak, network.text(context))
         if not (attempt.endless or doubtful(heard)) or (not context and window == FULL_WINDOW):
@@ -240,14 +234,8 @@ class FasterWhisperRecognizer:
             raise UnknownModel(f"faster-whisper has {self._model.name}, not {request.model}")
         if request.language is None:
             return self._languages[0] if len(self._languages) == 1 else None
-        code = _whispers(request.language)
-        if (
-            code == "zh"
-            and request.language.casefold().endswith("-hk")
-            and "yue" in self._languages
-        ):
-            code = "yue"
-        if code not in self._languages:
+        code = chosen(request.language, self._languages)
+        if code is None:
             raise UnknownModel(f"{self._model.name} does not know the language {request.language}")
         return code
 
@@ -273,20 +261,8 @@ def _heard(attempt: Attempt, seconds: float, peak: float, prompt: str) -> Heard:
     )
 
 
-def _whispers(language: str) -> str:
-    """Return Whisper's code of a BCP 47 code."""
-    short = language.replace("_", "-").split("-")[0].casefold()
-    return _WHISPERS.get(short, short)
-
-
 def _script(language: str | None) -> str:
     """Return a sentence in the script that a speaker of Chinese reads, which the network then keeps to."""
-    if language is None or _whispers(language) != "zh":
+    if language is None or whispers(language) != "zh":
         return ""
-    parts = set(language.replace("_", "-").casefold().split("-"))
-    return "以下是國語的句子。" if parts & {"hant", "tw", "hk", "mo"} else "以下是普通话的句子。"
-
-
-def _most_tokens(seconds: float) -> int:
-    """Return how many tokens fast speech has in the script with the most of them, with some to spare."""
-    return min(24 + round(40 * seconds), MOST_TOKENS)
+    return "以下是國語的句子。" if is_traditional(language) else "以下是普通话的句子。"

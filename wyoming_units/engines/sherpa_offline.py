@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +32,7 @@ from wyoming_units.engines._sherpa import (
 from wyoming_units.engines._sherpa_hotwords import Hotwords
 from wyoming_units.engines.base import RATE, Audio, EngineInfo, Recognition, RecognitionRequest
 from wyoming_units.errors import EngineFailed, UnknownModel
+from wyoming_units.speech.cutting import cut_quietly
 
 _STREAMING = ("decode_chunk_len", "chunk_shift", "encoder_output_size", "right_context")
 """Metadata of models for the streaming engine."""
@@ -199,7 +199,7 @@ class SherpaOfflineRecognizer:
             return Recognition(text="")
         hotwords = self._hotwords.phrases(request) if self._hotwords else ""
         language = self._language(request)
-        parts = _parts(samples, _LONGEST.get(self._found.name, len(samples)))
+        parts = cut_quietly(samples, _LONGEST.get(self._found.name, len(samples)))
         results = [loaded.hear(part, hotwords, language) for part in parts]
         return Recognition(
             text=sentence(" ".join(result.text for result in results)),
@@ -259,18 +259,6 @@ class _Loaded:
             value = language or ("" if self._found.name == "whisper" else "en")
             setattr(getattr(config.model_config, place), key, value)
         self._recognizer.recognizer.set_config(config)
-
-
-def _parts(samples: Audio, longest: int) -> Iterator[Audio]:
-    """Yield a recording in parts of at most `longest` samples, cut where it is quietest."""
-    block = RATE // 50
-    while len(samples) > longest:
-        last = samples[longest - longest // 4 : longest]
-        power = np.square(last[: len(last) // block * block]).reshape(-1, block).sum(axis=1)
-        cut = longest - longest // 4 + int(power.argmin()) * block
-        yield samples[:cut]
-        samples = samples[cut:]
-    yield samples
 
 
 def _confidence(results: list[Any]) -> float | None:

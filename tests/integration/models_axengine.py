@@ -13,9 +13,14 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.integration.models_vision import network
+from tests.integration.onnx_graphs import save
 from tests.npu import axmodel
+from tests.unit.yolo_outputs import raw
 
 Three = tuple[float, float, float]
+Array = NDArray[np.float32]
+SIDE = 320
 
 
 def _convolutions(head: str) -> tuple[tuple[str, ...], ...]:
@@ -120,3 +125,41 @@ def package(
     told = {"mode": mode, "type": "cv", "mode_param": {key: file, **more}}
     (folder / "models" / f"mode_{mode}.json").write_text(json.dumps(told))
     return folder
+
+
+def maps(kind: str) -> list[Array]:
+    """Return what the networks of StackFlow give for `THINGS`, at 320 pixels."""
+    if kind in ("pose", "hand"):
+        return raw(SIDE, 1, {"pose": 17, "hand": 21}[kind])
+    outputs = raw(SIDE, 80)
+    if kind == "segment":
+        random = np.random.default_rng(3)
+        cells = [output.shape[1] for output in outputs]
+        outputs += [random.normal(size=(1, n, n, 32)).astype(np.float32) for n in cells]
+        outputs += [random.normal(size=(1, 32, 80, 80)).astype(np.float32)]
+    return outputs
+
+
+def fixed(folder: Path, kind: str, name: str = "net") -> Path:
+    """Write a network that gives `maps` for every picture."""
+    return network(
+        folder / f"{name}.onnx", maps(kind), shape=(1, SIDE, SIDE, 3), kind=TensorProto.UINT8
+    )
+
+
+def blue(path: Path, outputs: int = 1) -> Path:
+    """Write a network of StackFlow's shapes whose map is how blue every pixel is."""
+    names = [f"output{number or ''}" for number in range(outputs)]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["image"], ["numbers"], to=TensorProto.FLOAT),
+            helper.make_node("Transpose", ["numbers"], ["planes"], perm=[0, 3, 1, 2]),
+            helper.make_node("Split", ["planes"], ["red", "green", "blue"], axis=1),
+            *(helper.make_node("Identity", ["blue"], [name]) for name in names),
+        ],
+        "blue",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 256, 384, 3])],
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 1, 256, 384]) for n in names],
+    )
+    save(path, graph, {})
+    return path

@@ -208,11 +208,13 @@ def _loop(path: Path, weights: Weights) -> None:
 # -- folders
 
 
-def build_axera(folder: Path, weights: Weights, *, multilingual: bool = True) -> Path:
+def build_axera(
+    folder: Path, weights: Weights, *, multilingual: bool = True, size: str = "tiny"
+) -> Path:
     """Write AXERA's layout, two networks and a JSON file."""
     folder.mkdir(parents=True)
-    _encoder(folder / "tiny-encoder.axmodel", weights)
-    _decoder(folder / "tiny-decoder.axmodel", weights)
+    _encoder(folder / f"{size}-encoder.axmodel", weights)
+    _decoder(folder / f"{size}-decoder.axmodel", weights)
     config = {
         "n_mels": BANDS,
         "sot": SOT,
@@ -230,8 +232,8 @@ def build_axera(folder: Path, weights: Weights, *, multilingual: bool = True) ->
         "all_language_tokens": ",".join(str(language_token(code)) for code in LANGUAGES),
         "all_language_codes": ",".join(LANGUAGES),
     }
-    (folder / "tiny_config.json").write_text(json.dumps(config))
-    _vocabulary(folder / "tiny-tokens.txt")
+    (folder / f"{size}_config.json").write_text(json.dumps(config))
+    _vocabulary(folder / f"{size}-tokens.txt")
     return folder
 
 

@@ -12,11 +12,9 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("PIL")
 
-from onnx import TensorProto, helper
 from PIL import Image
 
-from tests.integration.models_axengine import npu_onnx, package
-from tests.integration.onnx_graphs import save
+from tests.integration.models_axengine import blue, npu_onnx, package
 from tests.integration.recordings import data
 from tests.npu import axmodel
 from wyoming_units.catalog.local import LocalModel
@@ -46,24 +44,6 @@ def seen(made: AxDepth | OnnxDepth, image: Pixels) -> DepthMap:
     assert scene.depth is not None
     made.close()
     return scene.depth
-
-
-def blue(path: Path, outputs: int = 1) -> Path:
-    """Write a network of StackFlow's shapes whose map is how blue every pixel is."""
-    names = [f"output{number or ''}" for number in range(outputs)]
-    graph = helper.make_graph(
-        [
-            helper.make_node("Cast", ["image"], ["numbers"], to=TensorProto.FLOAT),
-            helper.make_node("Transpose", ["numbers"], ["planes"], perm=[0, 3, 1, 2]),
-            helper.make_node("Split", ["planes"], ["red", "green", "blue"], axis=1),
-            *(helper.make_node("Identity", ["blue"], [name]) for name in names),
-        ],
-        "blue",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 256, 384, 3])],
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 1, 256, 384]) for n in names],
-    )
-    save(path, graph, {})
-    return path
 
 
 def test_a_real_network_gives_the_same_map_on_the_npu_as_on_the_cpu(

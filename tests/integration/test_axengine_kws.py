@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.integration.tones import silence, spoken
+from tests.integration.models_axengine_speech import WORD, keyword_package
+from tests.integration.tones import silence
 from tests.npu import axfunction
 from wyoming_units.catalog.local import LocalModel
 from wyoming_units.engines._wake import LAG
@@ -25,61 +24,10 @@ from .raw import raw
 pytest.importorskip("kaldi_native_fbank")
 pytest_plugins = ("tests.npu",)
 
-WORD = spoken("turn please", 0.4)
-"""A low tone, then a high one."""
-LOW, HIGH = slice(8, 14), slice(32, 42)
-"""Filters in which 400 and 1,400 Hz are."""
-
-
-def spot(feeds: Mapping[str, NDArray[Any]], _group: int) -> list[NDArray[Any]]:
-    """Score a frame by a high tone in it, if at least twenty frames with a low one came not long before.
-
-    What is remembered, in the first column of 32 rows: how many low ones there were, fading.
-    """
-    low = float(feeds["cache"][0, 0, 0])
-    scores = np.zeros((1, 32, 1), np.float32)
-    for at, frame in enumerate(feeds["feats"][0]):
-        loud = int(frame.argmax()) if frame.max() > 15 else -1
-        low = low * 0.99 + (LOW.start <= loud < LOW.stop)
-        scores[0, at] = 0.95 if low > 15 and HIGH.start <= loud < HIGH.stop else 0.05
-    cache = np.zeros((1, 32, 88), np.float32)
-    cache[0, 0, 0] = low
-    return [scores, cache]
-
-
-def package(folder: Path, **parameters: Any) -> LocalModel:
-    """Write a package of StackFlow."""
-    axfunction(
-        folder / "kws" / "kws.axmodel",
-        spot,
-        (
-            [("feats", np.float32, (1, 32, 80)), ("cache", np.float32, (1, 32, 88))],
-            [("scores", np.float32, (1, 32, 1)), ("new_cache", np.float32, (1, 32, 88))],
-        ),
-    )
-    told = {
-        "model": "kws.axmodel",
-        "model_type": "axera",
-        "threshold": 0.9,
-        "min_continuous_frames": 5,
-        "REFRACTORY_TIME_MS": 2000,
-        "frame_opts.snip_edges": False,
-        "frame_opts.dither": 0.0,
-        "frame_opts.preemph_coeff": 0.97,
-        "frame_opts.window_type": "povey",
-        "mel_opts.low_freq": 20,
-        "mel_opts.high_freq": 0,
-        "energy_floor": 0.0,
-    }
-    (folder / "models").mkdir(parents=True)
-    text = json.dumps({"mode": "kws", "mode_param": told | parameters})
-    (folder / "models" / "mode_kws.json").write_text(text)
-    return LocalModel(name="m5stack-kws", path=folder, options={"mode": "kws"})
-
 
 @pytest.fixture
 def model(npu: Any, tmp_path: Path) -> LocalModel:
-    return package(tmp_path / "kws")
+    return keyword_package(tmp_path / "kws")
 
 
 @pytest.fixture
@@ -163,14 +111,14 @@ def test_what_is_wrong_with_a_model_is_told(npu: Any, tmp_path: Path) -> None:
     )
     with pytest.raises(EngineFailed, match="no keyword spotter"):
         AxKeywordSpotter(model=LocalModel(name="x", path=other)).load()
-    odd = package(tmp_path / "odd", **{"frame_opts.colour": 1})
+    odd = keyword_package(tmp_path / "odd", **{"frame_opts.colour": 1})
     with pytest.raises(EngineFailed, match=r"frame_opts\.colour"):
         AxKeywordSpotter(model=odd).load()
     assert not npu.live
 
 
 async def test_a_node_wakes_by_it(npu: Any, tmp_path: Path) -> None:
-    own = package(tmp_path / "own")
+    own = keyword_package(tmp_path / "own")
     units = [f"wake=axengine-kws:{own.path / 'kws' / 'kws.axmodel'}"]
     async with running(tmp_path / "data", units=units) as node, raw(node.port) as peer:
         await peer.event("detect", {"names": ["hi_m5"]})

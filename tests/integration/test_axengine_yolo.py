@@ -21,13 +21,13 @@ from onnx import TensorProto
 from PIL import Image
 
 from tests.integration.conftest import running
-from tests.integration.models_axengine import CUTS, npu_onnx, package, run_onnx
+from tests.integration.models_axengine import CUTS, SIDE, fixed, npu_onnx, package, run_onnx
 from tests.integration.models_vision import network
 from tests.integration.raw import raw as connected
 from tests.integration.recordings import data
 from tests.integration.squares import picture as jpeg
 from tests.npu import axmodel
-from tests.unit.yolo_outputs import THINGS, raw
+from tests.unit.yolo_outputs import THINGS
 from wyoming_units.catalog.local import LocalModel
 from wyoming_units.engines import create_engine
 from wyoming_units.engines.axengine_yolo import AxYolo
@@ -44,7 +44,6 @@ Array = NDArray[np.float32]
 KEY = "yolo_model"
 DETECT = "yolo11n_dynquant.onnx"
 PICTURES = ("bus.jpg", "zidane.jpg", "000000000632.jpg")
-SIDE = 320
 BLANK = np.zeros((SIDE, SIDE, 3), np.uint8)
 
 
@@ -73,26 +72,6 @@ def npu_eyes(path: Path, **options: Any) -> AxYolo:
     assert isinstance(eyes, AxYolo)
     eyes.load()
     return eyes
-
-
-def maps(kind: str) -> list[Array]:
-    """Return what the networks of StackFlow give for `THINGS`, at 320 pixels."""
-    if kind in ("pose", "hand"):
-        return raw(SIDE, 1, {"pose": 17, "hand": 21}[kind])
-    outputs = raw(SIDE, 80)
-    if kind == "segment":
-        random = np.random.default_rng(3)
-        cells = [output.shape[1] for output in outputs]
-        outputs += [random.normal(size=(1, n, n, 32)).astype(np.float32) for n in cells]
-        outputs += [random.normal(size=(1, 32, 80, 80)).astype(np.float32)]
-    return outputs
-
-
-def fixed(folder: Path, kind: str, name: str = "net") -> Path:
-    """Write a network that gives `maps` for every picture."""
-    return network(
-        folder / f"{name}.onnx", maps(kind), shape=(1, SIDE, SIDE, 3), kind=TensorProto.UINT8
-    )
 
 
 def assert_same(ours: Scene, theirs: Scene, *, within: float = 1e-3) -> None:

@@ -63,6 +63,11 @@ def _tone(letter: str) -> Samples:
     return samples
 
 
+def _spelt(text: str) -> str:
+    """Return a text in the letters that there are tones for."""
+    return "".join(letter if letter in LETTERS else "#" for letter in text.casefold())
+
+
 def hear_tones(samples: Samples, language: str) -> str:
     """Return the text of `speak_tones`, wherever in the samples it begins; the language is no matter."""
     whole = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME).astype(np.float64)
@@ -127,7 +132,7 @@ def wake_on_tones(phrases: Sequence[str]) -> Listener:
         nonlocal buffer
         buffer = np.concatenate([buffer, samples])[-5 * RATE :]
         heard = hear_tones(buffer, "en")
-        found = [phrase for phrase in phrases if phrase.casefold() in heard]
+        found = [phrase for phrase in phrases if _spelt(phrase) in heard]
         # A letter at the end may be cut off, and would be heard again as the first of what follows.
         if found and not np.abs(buffer[-2 * FRAME :]).max() > _LOUD:
             buffer = np.zeros(0, np.int16)

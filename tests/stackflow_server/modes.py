@@ -125,6 +125,15 @@ def _kws() -> Iterator[Mode]:
     )
 
 
+_ENDPOINT: Mapping[str, Any] = {
+    "endpoint_config.rule1.min_trailing_silence": 2.4,
+    "endpoint_config.rule2.min_trailing_silence": 1.2,
+    "endpoint_config.rule3.min_utterance_length": 30,
+    "enable_endpoint": True,
+    "awake_delay": 50,
+}
+
+
 def _asr() -> Iterator[Mode]:
     for name, language in (("20M-2023-02-17", "English"), ("zh-14M-2023-02-23", "Chinese")):
         parts = ("encoder", "decoder", "joiner")
@@ -145,13 +154,29 @@ def _asr() -> Iterator[Mode]:
                 "model_config.tokens": "tokens.txt",
                 "feat_config.feature_dim": 80,
                 "feat_config.sampling_rate": 16000,
-                "endpoint_config.rule1.min_trailing_silence": 2.4,
-                "endpoint_config.rule2.min_trailing_silence": 1.2,
-                "endpoint_config.rule3.min_utterance_length": 30,
-                "enable_endpoint": True,
-                "awake_delay": 50,
+                **_ENDPOINT,
             },
         )
+    tail = "epoch-99-avg-1"
+    yield Mode(
+        name="sherpa-onnx-streaming-zipformer-small-bilingual-zh-en-2023-02-16",
+        unit="asr",
+        type="asr",
+        since="main",
+        cmm=65_536,
+        capabilities=("Automatic_Speech_Recognition", "Chinese", "English"),
+        input_type=("sys.pcm", "sys.cap.0_0"),
+        output_type=("asr.utf-8", "asr.bool"),
+        params={
+            **{
+                f"model_config.transducer.{part}": f"{part}-{tail}.axmodel"
+                for part in ("encoder", "decoder", "joiner")
+            },
+            "model_config.tokens": "tokens.txt",
+            "model_config.provider": "axera",
+            **_ENDPOINT,
+        },
+    )
     yield Mode(
         name="sense-voice-small-10s",
         unit="asr",

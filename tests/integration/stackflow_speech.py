@@ -13,7 +13,7 @@ from tests.stackflow_server import Minds, StackFlowServer, hear_tones, running, 
 from wyoming_units.engines import ENGINES, create_engine
 from wyoming_units.engines.base import RATE, Audio
 from wyoming_units.stackflow.address import Address
-from wyoming_units.stackflow.module import ModuleAt, module_at
+from wyoming_units.stackflow.module import _MODULES, ModuleAt, module_at
 
 ZIPFORMER = "sherpa-ncnn-streaming-zipformer-20M-2023-02-17"
 SENSE_VOICE = "sense-voice-small-10s"
@@ -40,10 +40,11 @@ class Lab:
 def lab(version: str = "1.6", **options: Any) -> Iterator[Lab]:
     """Run a module."""
     with running(version=version, **options) as server:
-        yield Lab(
-            server=server, place=ModuleAt(address=Address(host="127.0.0.1", port=server.port))
-        )
+        place = ModuleAt(address=Address(host="127.0.0.1", port=server.port))
+        yield Lab(server=server, place=place)
         assert not server.forbidden
+        # What was learnt of it must not be believed of the next one that has its port.
+        _MODULES.pop(place.address, None)
 
 
 def spoken(text: str) -> Audio:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from wyoming_units.chat.window import limit_of
 from wyoming_units.engines.base import Attribution
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Found:
     thinking: bool = False
     """Whether the server has to be told whether it may think; Ollama only."""
     context: int | None = None
+    prompt: int | None = None
+    """Tokens that messages may have, where they are fewer than the context."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +140,7 @@ def _plain(entry: Mapping[str, Any]) -> Found:
     """Return a model of which a server tells little; small ones on an NPU are known by their names."""
     name, context = entry["id"], _positive(entry.get("max_model_len"))
     if context is None and _NPU.search(name):
-        return Found(name=name, tools=False, context=_NPU_CONTEXT)
+        return Found(name=name, tools=False, context=_NPU_CONTEXT, prompt=limit_of(name))
     return Found(name=name, context=context)
 
 

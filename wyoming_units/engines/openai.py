@@ -15,6 +15,7 @@ from typing import Any
 from wyoming_units import __version__
 from wyoming_units.chat.exchange import ChatRequest, Delta, Ended, Weighed
 from wyoming_units.chat.templates import Prompt, shape_of, write_jinja
+from wyoming_units.chat.window import fit, tools_tokens
 from wyoming_units.engines._openai_body import (
     COMPLETION,
     Slots,
@@ -63,8 +64,9 @@ class OpenAiChat:
 
         `first_token`, `between_tokens` and `connect` are the seconds that the server has for each. `retries`
         is how often a request that failed before its first token is sent again. `tools`, `images`, `choices`
-        and `context` (tokens) say what the models can, where the server does not tell it right. `template`
-        names the shape of prompts for a server that knows no chats.
+        and `context` (tokens) say what the models can, where the server does not tell it right; a `context` lifts
+        the limit of prompts that the name of a model for an NPU implies. `template` names the shape of prompts for
+        a server that knows no chats.
         """
         if parallel is not None and parallel < 1:
             raise BadRequest("option parallel must be at least 1")
@@ -157,6 +159,7 @@ class OpenAiChat:
                 tools=each.tools if self._tools is None else self._tools,
                 images=each.images if self._images is None else self._images,
                 context=each.context if self._context is None else self._context,
+                prompt=each.prompt if self._context is None else None,
             )
             for each in found or (Found(name=_UNNAMED),)
         )
@@ -226,6 +229,10 @@ class OpenAiChat:
     async def _answer(self, link: Link, request: ChatRequest) -> AsyncGenerator[Delta, None]:
         """Ask in the way that the server is known to understand, then in others."""
         model = self._model(request)
+        if model.prompt is not None:
+            taken = tools_tokens(request.tools)
+            kept = fit(request.messages, model.prompt, model.name, taken=taken)
+            request = replace(request, messages=kept)
         way = self._way
         while True:
             try:

@@ -38,6 +38,7 @@ from wyoming_units.doctor import examine
 from wyoming_units.errors import BadRequest, UnitError
 from wyoming_units.models_command import models
 from wyoming_units.node import Node
+from wyoming_units.observe.watchdog import watched
 from wyoming_units.see_command import see
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -131,7 +132,7 @@ async def _serve(node: Node) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with node:
+    async with node, watched():
         _OUT.print(f"{node.config.name} is at tcp://{node.config.host}:{node.port}", soft_wrap=True)
         await stop.wait()
 

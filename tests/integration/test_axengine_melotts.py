@@ -31,6 +31,7 @@ from tests.integration.models_melotts import (
     whole,
 )
 from tests.integration.speaking import pcm, peer
+from tests.integration.voices import pieces, speak
 from tests.npu import axfunction
 from wyoming_units.catalog.local import LocalModel
 from wyoming_units.engines import ENGINES, create_engine
@@ -61,21 +62,6 @@ def english(tmp_path: Path, npu: Any) -> Iterator[AxMeloTts]:
     engine = loaded(local(package(tmp_path / "voice", "melotts-en-us", "en")))
     yield engine
     engine.close()
-
-
-def pieces(engine: AxMeloTts, text: str, **request: Any) -> list[Audio]:
-    made: list[Audio] = []
-
-    def emit(piece: Audio) -> bool:
-        made.append(piece)
-        return True
-
-    engine.synthesize(SynthesisRequest(text=text, **request), emit)
-    return made
-
-
-def speak(engine: AxMeloTts, text: str, **request: Any) -> Audio:
-    return np.concatenate([np.empty(0, np.float32), *pieces(engine, text, **request)])
 
 
 def numbered(language: str, sounds: str) -> list[int]:

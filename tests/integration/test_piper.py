@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.integration.recordings import data
+from tests.integration.voices import pieces, speak
 from wyoming_units.catalog.local import LocalModel
 from wyoming_units.engines._piper_voice import without_links
 from wyoming_units.engines.base import Audio, SynthesisRequest
@@ -31,21 +32,6 @@ def weights(name: str = VOICE) -> Path:
 
 def local(path: Path, name: str = VOICE) -> LocalModel:
     return LocalModel(name=name, path=path)
-
-
-def pieces(engine: PiperSynthesizer, text: str, **request: Any) -> list[Audio]:
-    made: list[Audio] = []
-
-    def emit(piece: Audio) -> bool:
-        made.append(piece)
-        return True
-
-    engine.synthesize(SynthesisRequest(text=text, **request), emit)
-    return made
-
-
-def speak(engine: PiperSynthesizer, text: str, **request: Any) -> Audio:
-    return np.concatenate([np.empty(0, np.float32), *pieces(engine, text, **request)])
 
 
 def changed(folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.integration.recordings import data
+from tests.integration.voices import pieces, speak
 from wyoming_units.catalog.local import LocalModel
 from wyoming_units.engines import create_engine
 from wyoming_units.engines._ipa import _read, reader
@@ -42,21 +43,6 @@ def weights(name: str = VOICE) -> Path:
 
 def local(path: Path, name: str = VOICE, **options: Any) -> LocalModel:
     return LocalModel(name=name, path=path, options=options)
-
-
-def pieces(engine: Synthesizer, text: str, **request: Any) -> list[Audio]:
-    made: list[Audio] = []
-
-    def emit(piece: Audio) -> bool:
-        made.append(piece)
-        return True
-
-    engine.synthesize(SynthesisRequest(text=text, **request), emit)
-    return made
-
-
-def speak(engine: Synthesizer, text: str, **request: Any) -> Audio:
-    return np.concatenate([np.empty(0, np.float32), *pieces(engine, text, **request)])
 
 
 @pytest.fixture(scope="module")

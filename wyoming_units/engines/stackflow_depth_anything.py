@@ -28,6 +28,8 @@ from wyoming_units.vision.scene import DepthMap, Pixels, Scene
 _SIZE = (384, 256)
 _SECONDS = 15.0
 """A picture takes a third of one."""
+_SETTLE = 3.0
+"""Seconds in which the map of a request that was given up may still come, as if it were the next one's."""
 _BRIGHTNESS = (
     *(0.5, 4.7, 11.5, 19.2, 26.6, 32.5, 37.6, 42.4, 48.7, 55.5, 62.6),
     *(69.3, 75.7, 82.2, 88.0, 94.5, 100.3, 106.5, 112.6, 119.6, 127.5, 135.8),
@@ -45,7 +47,7 @@ class StackFlowDepth:
         self._size = _SIZE
         if isinstance(width, int) and isinstance(height, int):
             self._size = (width, height)
-        self._service = Service(module, mode)
+        self._service = Service(module, mode, settle=_SETTLE)
         self._info = engine_info("stackflow-depth", model_of(mode, (), tasks=("depth",)))
 
     @property

@@ -28,6 +28,8 @@ _ALWAYS_ANSWERED = ("en", "ja")
 """Languages in which the module answers also where it understood nothing."""
 _LONGEST = 29 * RATE
 """Samples; the network hears 30 s."""
+_SETTLE = 4.0
+"""Seconds in which the text of a request that was given up may still come, as if it were the next one's."""
 
 
 class StackFlowWhisper:
@@ -40,7 +42,7 @@ class StackFlowWhisper:
         self._mode = mode
         self._patience = patience
         self._language = self._code(language)
-        self._service = Service(module, mode)
+        self._service = Service(module, mode, settle=_SETTLE)
 
     @cached_property
     def info(self) -> EngineInfo:

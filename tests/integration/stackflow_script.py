@@ -1,4 +1,7 @@
-"""A module of a few lines whose every answer a test can rewrite; it counts braces as the protocol says."""
+"""A module of a few lines whose every answer a test can rewrite; it counts braces as the protocol says.
+
+PYTEST_DONT_REWRITE: modules import it before pytest looks at their plugins.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
+
+import pytest
 
 from wyoming_units.stackflow.address import Address
 from wyoming_units.stackflow.module import Module, ModuleAt
@@ -313,3 +318,19 @@ def picture(talk: Talk) -> Any:
     """Send what a brace counter stumbles over and return what has arrived of it, in base64."""
     talk.send_bytes("vlm.jpeg.base64", b"{{{")
     return talk.receive(5).data["delta"]
+
+
+Both = tuple[ScriptedModule, Module]
+"""A module, and our object for it."""
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor() as pool:
+        yield pool
+
+
+@pytest.fixture(name="both")
+def _both() -> Iterator[Both]:
+    with scripted(cmm={"total": 3 << 20}) as both:
+        yield both

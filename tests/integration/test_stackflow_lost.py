@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, TimeoutError as FutureTimeout
 
 import pytest
 
 from tests.integration.stackflow_script import (
+    Both,
     Request,
-    ScriptedModule,
     echo,
     llm,
     picture,
-    scripted,
     setup_of,
 )
 from wyoming_units.errors import EngineFailed, TimedOut
 from wyoming_units.stackflow import task as task_file
-from wyoming_units.stackflow.module import Module
 from wyoming_units.stackflow.task import Talk
 
-Both = tuple[ScriptedModule, Module]
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor() as pool:
-        yield pool
-
-
-@pytest.fixture(name="both")
-def _both() -> Iterator[Both]:
-    with scripted(cmm={"total": 3 << 20}) as both:
-        yield both
+pytest_plugins = ("tests.integration.stackflow_script",)
 
 
 # -- lost and found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -12,12 +11,11 @@ from typing import Any
 import pytest
 
 from tests.integration.stackflow_script import (
+    Both,
     Request,
-    ScriptedModule,
     echo,
     llm,
     picture,
-    scripted,
     setup_of,
     started,
 )
@@ -26,19 +24,7 @@ from wyoming_units.stackflow import task as task_file
 from wyoming_units.stackflow.module import Module, ModuleAt
 from wyoming_units.stackflow.task import Talk, Task
 
-Both = tuple[ScriptedModule, Module]
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor() as pool:
-        yield pool
-
-
-@pytest.fixture(name="both")
-def _both() -> Iterator[Both]:
-    with scripted(cmm={"total": 3 << 20}) as both:
-        yield both
+pytest_plugins = ("tests.integration.stackflow_script",)
 
 
 # -- set up, used, closed

@@ -305,7 +305,8 @@ def _with_words(config: NodeConfig, chosen: Iterable[Place]) -> Iterator[Place]:
         done.append(replace(place, options=options, files=(*place.files, *_stamps(files))))
     if listens_for_any:  # the best of them takes what no other engine knows
         best = done[listens_for_any[0]]
-        done[listens_for_any[0]] = replace(best, options={**best.options, "words": unclaimed})
+        words = {**best.options.get("words", {}), **unclaimed}
+        done[listens_for_any[0]] = replace(best, options={**best.options, "words": words})
     elif unclaimed:
         raise BadRequest(
             f"setting wake_words: no word is called {', '.join(sorted(unclaimed))}, and typed words "

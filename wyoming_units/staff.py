@@ -91,6 +91,8 @@ class Staff:
                 if str(error) != complaint:
                     _LOGGER.error("the engines stay as they are: %s", error)
                 complaint = str(error)
+            except Exception:  # nobody would miss a task that has ended, until the next model comes
+                _LOGGER.exception("the engines stay as they are")
 
     async def follow(self) -> None:
         """Take in new engines once they are loaded, and let go of those that are not wanted any more."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from tests.receipts import write_receipt
-from wyoming_units.config import load_config
+from wyoming_units import roster, staff
+from wyoming_units.config import NodeConfig, load_config
+from wyoming_units.engines import EngineRow
 from wyoming_units.errors import BadRequest, EngineFailed
 from wyoming_units.node import Node
 
@@ -111,6 +116,38 @@ async def test_a_broken_first_voice_does_not_replace_what_works(
     give(tmp_path, "broken")
     await speaking.staff.follow()
     assert (await programs(speaking))["piper"] == ["broken"]
+
+
+async def test_a_node_goes_on_looking_after_whatever_went_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks: list[NodeConfig] = []
+    real = roster.places
+
+    def places(config: NodeConfig) -> list[roster.Place]:
+        looks.append(config)
+        if len(looks) == 2:
+            raise ValueError("a bug")
+        return real(config)
+
+    monkeypatch.setattr(staff, "places", places)
+    monkeypatch.setattr(staff, "_LOOK", 0.01)
+    async with running(tmp_path, units=["tts"]) as node:
+        give(tmp_path)
+        while "piper" not in await programs(node):
+            pass
+    assert caplog.text.count("ValueError: a bug") == 1
+
+
+def test_a_library_that_is_being_imported_counts_as_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    half = ModuleType("half_imported")
+    monkeypatch.setitem(sys.modules, "half_imported", half)
+    row = EngineRow(kind="vision", module="", factory="", requires=("half_imported",), extra="")
+    assert half.__spec__ is None
+    assert not row.missing
+    assert replace(row, requires=("not_there",)).missing == ("not_there",)
 
 
 async def test_a_model_that_the_settings_name_and_that_is_not_here_keeps_a_node_from_starting(

@@ -364,6 +364,7 @@ def running(**options: Any) -> Iterator[StackFlowServer]:
         yield server
     finally:
         asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(5)
         loop.close()

@@ -39,7 +39,7 @@ class EngineRow:
     @property
     def missing(self) -> tuple[str, ...]:
         """Return the required modules that are not installed; nothing is imported."""
-        return tuple(name for name in self.requires if find_spec(name) is None)
+        return tuple(name for name in self.requires if not _is_here(name))
 
     @property
     def remedy(self) -> str:
@@ -50,6 +50,14 @@ class EngineRow:
     def bare(self) -> bool:
         """Return whether it needs nothing but its library: neither a model, nor a server, nor a module."""
         return not (self.takes_model or self.takes_server or self.unit)
+
+
+def _is_here(name: str) -> bool:
+    """Return whether a module can be imported."""
+    try:
+        return find_spec(name) is not None
+    except ValueError:  # OpenCV has no spec for a moment while another thread imports it
+        return True
 
 
 def _npu(

@@ -71,10 +71,12 @@ class _Stream:
         found: list[float] = []
         for frame in self._chunks.cut(samples):
             talk.send_bytes("vad.pcm.base64", to_wire(frame))
+            spoken = self._speech
             while (reply := talk.heard()) is not None:
                 if isinstance(reply.data, bool):
                     self._speech = reply.data
-            found.append(float(self._speech))
+                    spoken |= reply.data  # speech that is told of when it is over was there
+            found.append(float(spoken))
         return found
 
     def close(self) -> None:

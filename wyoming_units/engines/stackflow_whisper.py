@@ -36,7 +36,7 @@ class StackFlowWhisper:
     """Writes down what is said; another language than before needs another setup, which takes some seconds."""
 
     def __init__(
-        self, *, mode: Mode, module: ModuleAt, language: str = "en", patience: float = 10.0
+        self, *, mode: Mode, module: ModuleAt, language: str = "en", patience: float = 4.0
     ) -> None:
         """`language` is that of requests which name none; a text may take `patience` seconds and the sound's length."""
         self._mode = mode

@@ -86,3 +86,21 @@ def test_the_address_is_the_one_that_the_node_listens_on(
     monkeypatch.setenv("WYOMING_UNITS_HOST", host)
     monkeypatch.setenv("WYOMING_UNITS_PORT", "10700")
     assert node_here() == uri
+
+
+def test_a_served_node_tells_systemd_that_it_is_ready_alive_and_stopping(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        told = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
+        command = [Path(sys.executable).parent / "wyoming-units", "serve", "--host=127.0.0.1"]
+        options = ["--port=0", "--advertise=none", "--unit=intent", f"--data-dir={tmp_path}"]
+        with subprocess.Popen(
+            [*command, *options], env=os.environ | told, stdout=subprocess.DEVNULL
+        ) as node:
+            assert [manager.recv(100) for _ in range(3)] == [b"READY=1", *[b"WATCHDOG=1"] * 2]
+            node.terminate()
+            while (last := manager.recv(100)) == b"WATCHDOG=1":
+                pass
+            assert last == b"STOPPING=1"
+            assert node.wait(20) == 0

@@ -13,7 +13,8 @@ from PIL import Image
 
 from tests.integration.conftest import running
 from tests.integration.raw import raw
-from tests.integration.stackflow_speech import Lab, lab, spoken, understood
+from tests.integration.stackflow_speech import SENSE_VOICE, Lab, lab, spoken, understood
+from tests.stackflow_server import running as on_serial_line
 from tests.unit.test_catalog import modes
 from wyoming_units.catalog.library import Catalogue
 from wyoming_units.dialog.chatting import Answered, chat
@@ -175,3 +176,18 @@ async def test_a_model_of_a_stock_module_answers_a_wyoming_client(
     async with running(tmp_path, units=units, stackflow=address) as node:
         await TRIALS[unit](node, mode)
     assert any(f'"{mode}"' in str(setup.data) for setup in module.server.asked("setup", unit))
+
+
+@pytest.mark.parametrize(
+    ("mode", "unit"),
+    [("qwen2.5-0.5B-prefill-20e", "llm"), ("melotts-en-us", "melotts"), (SENSE_VOICE, "asr")],
+)
+async def test_a_module_at_a_serial_line_answers_too(tmp_path: Path, mode: str, unit: str) -> None:
+    engine = CATALOGUE.find(mode).variant("stackflow").engine
+    with on_serial_line(version="main", serial=True) as server:
+        where = f"serial:{server.device}"
+        units = [f"{ENGINES[engine].kind}={engine}:{mode}"]
+        async with running(tmp_path, units=units, stackflow=where) as node:
+            await TRIALS[unit](node, mode)
+        assert server.connections == 0
+        assert not server.forbidden

@@ -30,7 +30,7 @@ ENGLISH = RecognitionRequest(language="en")
 GERMAN = RecognitionRequest(language="de")
 
 
-@pytest.fixture(params=["1.4", "1.6", "dev"])
+@pytest.fixture(params=["1.4", "dev"])
 def module(request: pytest.FixtureRequest) -> Iterator[Lab]:
     with lab(request.param) as made:
         yield made

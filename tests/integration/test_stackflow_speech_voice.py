@@ -29,7 +29,7 @@ SUMMER = ("stackflow-tts", "single-speaker-english-fast")
 VOICES = pytest.mark.parametrize("voice", [MELO, SUMMER], ids=["melotts", "tts"])
 
 
-@pytest.fixture(params=["1.3", "1.6", "dev"])
+@pytest.fixture(params=["1.3", "dev"])
 def module(request: pytest.FixtureRequest) -> Iterator[Lab]:
     with lab(request.param) as made:
         yield made

@@ -28,7 +28,7 @@ KWS = "stackflow-kws"
 TWO = {"hey computer": WakeSettings(), "Jarvis": WakeSettings()}
 
 
-@pytest.fixture(params=["1.3", "1.6", "dev"])
+@pytest.fixture(params=["1.3", "dev"])
 def module(request: pytest.FixtureRequest) -> Iterator[Lab]:
     with lab(request.param) as made:
         yield made
@@ -175,7 +175,7 @@ def test_an_error_of_the_module_ends_a_stream(module: Lab) -> None:
 # -- voice
 
 
-@pytest.fixture(params=["1.4", "1.6", "dev"])
+@pytest.fixture(params=["1.4", "dev"])
 def voice(request: pytest.FixtureRequest) -> Iterator[Lab]:
     with lab(request.param) as made:
         yield made

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wyoming_units.catalog.local import LocalModel
-from wyoming_units.engines._axengine import library_version
+from wyoming_units.engines._axengine import MAKER, library_version
 from wyoming_units.engines._melotts_files import Convention, find_voice
 from wyoming_units.engines._melotts_networks import Decoder, Encoder, Sketch
 from wyoming_units.engines._melotts_text import Scribe, fragments
@@ -30,7 +30,6 @@ from wyoming_units.engines.base import (
 from wyoming_units.errors import BadRequest, Cancelled, EngineFailed, UnknownVoice
 from wyoming_units.speech.joining import Joiner, blocks
 
-_MAKER = Attribution(name="Axera", url="https://github.com/AXERA-TECH/pyaxengine")
 _VOICES = Attribution(name="MyShell.ai", url="https://github.com/myshell-ai/MeloTTS")
 _THREADS = 2
 """Both cores of the AX630C."""
@@ -87,7 +86,7 @@ class AxMeloTts:
             name="axengine-melotts",
             description="MeloTTS on the NPU",
             version=library_version(),
-            attribution=_MAKER,
+            attribution=MAKER,
             models=(voice,),
         )
 

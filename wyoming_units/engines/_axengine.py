@@ -19,8 +19,9 @@ from typing import Any, TextIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from wyoming_units.catalog.local import LocalModel
 from wyoming_units.engines._onnx_file import Tensor
-from wyoming_units.engines.base import Attribution
+from wyoming_units.engines.base import Attribution, EngineInfo, Model
 from wyoming_units.errors import EngineFailed
 
 _LOG = logging.getLogger(__name__)
@@ -200,6 +201,34 @@ def library_version() -> str:
         return version("axengine")
     except PackageNotFoundError:
         return "unknown"
+
+
+def engine_info(
+    name: str,
+    description: str,
+    model: LocalModel,
+    maker: Attribution,
+    /,
+    *,
+    parallel: int = 1,
+    open_vocabulary: bool = False,
+    **told: Any,
+) -> EngineInfo:
+    """Return what an engine with one model is; `told` are fields of `Model` besides what a pull has told of it.
+
+    `maker` made the model where nobody else is known.
+    """
+    made = Attribution(name=model.author or maker.name, url=model.upstream or maker.url)
+    offered = {"name": model.name, "description": model.description or model.name, **told}
+    return EngineInfo(
+        name=name,
+        description=description,
+        version=library_version(),
+        attribution=MAKER,
+        models=(Model(attribution=made, **offered),),
+        parallel=parallel,
+        open_vocabulary=open_vocabulary,
+    )
 
 
 def _library() -> Any:

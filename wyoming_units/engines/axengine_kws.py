@@ -11,10 +11,9 @@ import numpy as np
 
 from wyoming_units.catalog.local import LocalModel
 from wyoming_units.engines._axengine import (
-    MAKER,
     Session,
+    engine_info,
     files_of,
-    library_version,
     open_session,
     read_mode,
 )
@@ -25,7 +24,6 @@ from wyoming_units.engines.base import (
     Attribution,
     Audio,
     EngineInfo,
-    Model,
     Wake,
     WakeSettings,
 )
@@ -34,6 +32,7 @@ from wyoming_units.speech.trigger import Trigger, TriggerRule
 
 _STEP = RATE // 100
 """Samples from one frame to the next."""
+_AUTHOR = Attribution(name="M5Stack", url="https://docs.m5stack.com/en/stackflow/models/intro")
 _PHRASE = "Hi M5"
 """Of the model that M5Stack ships."""
 _OPTIONS = ("frame_opts.", "mel_opts.", "energy_floor")
@@ -91,25 +90,16 @@ class AxKeywordSpotter:
     @property
     def info(self) -> EngineInfo:
         """Return the one word."""
-        model = self._model
-        return EngineInfo(
-            name="axengine-kws",
-            description="Keyword spotter on the NPU",
-            version=library_version(),
-            attribution=MAKER,
-            models=(
-                Model(
-                    name=self._name,
-                    languages=model.languages or ("en",),
-                    description=self._phrase,
-                    attribution=Attribution(
-                        name=model.author or "M5Stack",
-                        url=model.upstream or "https://docs.m5stack.com/en/stackflow/models/intro",
-                    ),
-                    phrase=self._phrase,
-                ),
-            ),
+        return engine_info(
+            "axengine-kws",
+            "Keyword spotter on the NPU",
+            self._model,
+            _AUTHOR,
             parallel=min(2, os.cpu_count() or 1),
+            name=self._name,
+            languages=self._model.languages or ("en",),
+            description=self._phrase,
+            phrase=self._phrase,
         )
 
     def load(self) -> None:

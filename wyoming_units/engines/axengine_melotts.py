@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wyoming_units.catalog.local import LocalModel
-from wyoming_units.engines._axengine import MAKER, library_version
+from wyoming_units.engines._axengine import engine_info
 from wyoming_units.engines._melotts_files import Convention, find_voice
 from wyoming_units.engines._melotts_networks import Decoder, Encoder, Sketch
 from wyoming_units.engines._melotts_text import Scribe, fragments
@@ -72,22 +72,16 @@ class AxMeloTts:
     @cached_property
     def info(self) -> EngineInfo:
         """Return the one voice."""
-        model, files = self._model, self._files
+        files = self._files
         code, region = files.language.code, files.region
-        maker = Attribution(name=model.author or _VOICES.name, url=model.upstream or _VOICES.url)
-        voice = Model(
-            name=model.name,
-            languages=model.languages or ((f"{code}-{region}", code) if region else (code,)),
-            description=model.description or model.name,
-            attribution=maker,
+        spoken = (f"{code}-{region}", code) if region else (code,)
+        return engine_info(
+            "axengine-melotts",
+            "MeloTTS on the NPU",
+            self._model,
+            _VOICES,
+            languages=self._model.languages or spoken,
             rate=files.rate,
-        )
-        return EngineInfo(
-            name="axengine-melotts",
-            description="MeloTTS on the NPU",
-            version=library_version(),
-            attribution=MAKER,
-            models=(voice,),
         )
 
     @property

@@ -14,10 +14,9 @@ import numpy as np
 
 from wyoming_units.catalog.local import LocalModel
 from wyoming_units.engines._axengine import (
-    MAKER,
     Session,
+    engine_info,
     files_of,
-    library_version,
     open_session,
     read_mode,
 )
@@ -28,7 +27,6 @@ from wyoming_units.engines.base import (
     Attribution,
     Audio,
     EngineInfo,
-    Model,
     Recognition,
     RecognitionRequest,
 )
@@ -36,6 +34,7 @@ from wyoming_units.errors import EngineFailed
 from wyoming_units.speech import stacking
 from wyoming_units.speech.cutting import cut_quietly
 
+_AUTHOR = Attribution(name="FunAudioLLM", url="https://github.com/FunAudioLLM/SenseVoice")
 LANGUAGES = {"zh": 3, "en": 4, "yue": 7, "ja": 11, "ko": 12}
 """Numbers of languages; 0 lets the network find it out."""
 _WRITTEN, _SPOKEN = 14, 15
@@ -110,25 +109,14 @@ class AxSenseVoice:
     @property
     def info(self) -> EngineInfo:
         """Return the one model."""
-        model = self._model
-        known = tuple(code for code in model.languages if primary(code) in LANGUAGES)
-        return EngineInfo(
-            name="axengine-sensevoice",
-            description="SenseVoice on the NPU",
-            version=library_version(),
-            attribution=MAKER,
+        known = tuple(code for code in self._model.languages if primary(code) in LANGUAGES)
+        return engine_info(
+            "axengine-sensevoice",
+            "SenseVoice on the NPU",
+            self._model,
+            _AUTHOR,
             open_vocabulary=True,
-            models=(
-                Model(
-                    name=model.name,
-                    languages=known or tuple(LANGUAGES),
-                    description=model.description or model.name,
-                    attribution=Attribution(
-                        name=model.author or "FunAudioLLM",
-                        url=model.upstream or "https://github.com/FunAudioLLM/SenseVoice",
-                    ),
-                ),
-            ),
+            languages=known or tuple(LANGUAGES),
         )
 
     def load(self) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wyoming_units.catalog.local import LocalModel
-from wyoming_units.engines._axengine import MAKER, library_version
+from wyoming_units.engines._axengine import engine_info
 from wyoming_units.engines._axengine_whisper_files import read_files, read_script, read_tokens
 from wyoming_units.engines._axengine_whisper_layouts import Layout, open_layout
 from wyoming_units.engines._axengine_whisper_search import language_of, write_down
@@ -32,7 +32,6 @@ from wyoming_units.engines.base import (
     Attribution,
     Audio,
     EngineInfo,
-    Model,
     Recognition,
     RecognitionRequest,
 )
@@ -42,6 +41,7 @@ from wyoming_units.speech.hallucination import Heard, invented, loudest
 from wyoming_units.speech.mel import log_mel
 from wyoming_units.speech.whisper_tokens import text_of
 
+_AUTHOR = Attribution(name="OpenAI", url="https://github.com/openai/whisper")
 _HOP = 160
 """Samples of a frame."""
 
@@ -75,22 +75,13 @@ class AxWhisper:
     @property
     def info(self) -> EngineInfo:
         """Return the model and its languages."""
-        model = Model(
-            name=self._model.name,
-            languages=offered(tuple(self._languages)),
-            description=self._model.description or self._model.name,
-            attribution=Attribution(
-                name=self._model.author or "OpenAI",
-                url=self._model.upstream or "https://github.com/openai/whisper",
-            ),
-        )
-        return EngineInfo(
-            name="axengine-whisper",
-            description="Whisper on the NPU",
-            version=library_version(),
-            attribution=MAKER,
-            models=(model,),
+        return engine_info(
+            "axengine-whisper",
+            "Whisper on the NPU",
+            self._model,
+            _AUTHOR,
             open_vocabulary=True,
+            languages=offered(tuple(self._languages)),
         )
 
     def load(self) -> None:

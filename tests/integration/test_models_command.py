@@ -178,6 +178,11 @@ def test_a_licence_that_binds_is_shown_and_asks_for_consent(
         (["pull", "whisper-tiny", "--offline"], 1, "--offline forbids to get it: whisper-tiny"),
         (["pull", "whisper-tiny", "--target", "gpu"], 2, "--target gpu is none of: cpu, cuda,"),
         (["pull", "yolox-s", "--target", "stackflow"], 1, "yolox-s is not there for stackflow"),
+        (
+            ["pull", "yolo11n", "whisper-tiny", "--target", "stackflow"],
+            1,
+            "on the module itself: apt install llm-model-yolo11n llm-model-whisper-tiny",
+        ),
         (["list", "--kind", "hearing"], 2, "--kind hearing is none of: wake, stt"),
         (["remove", "whisper-tiny"], 1, "model whisper-tiny is not installed"),
     ],

@@ -18,6 +18,7 @@ import pytest
 import yaml
 from wyoming.tts import Synthesize
 
+from tests.stackflow_server import running as a_module
 from wyoming_units.wire.client import Client
 
 from .model_server import ThreadedModelServer
@@ -148,10 +149,10 @@ def test_the_doctor_finds_the_embedded_engines_in_order() -> None:
     assert done.returncode == bool(lines(done)[-1]["failed"])
 
 
-def the_finding(*args: str | Path, **settings: str) -> dict[str, Any]:
-    """Return what the doctor finds out about models behind a server."""
+def the_finding(*args: str | Path, what: str = "llm: openai", **settings: str) -> dict[str, Any]:
+    """Return what the doctor finds out about models behind a server, or about something else."""
     told = lines(run("doctor", "--json", *args, **settings))
-    (finding,) = (line for line in told if line.get("what") == "llm: openai")
+    (finding,) = (line for line in told if line.get("what") == what)
     return finding
 
 
@@ -173,6 +174,18 @@ def test_the_doctor_tells_that_a_models_server_cannot_be_reached() -> None:
     finding = the_finding(UNITS='["llm"]', ENGINES__OPENAI__URL=url)
     assert not finding["ok"]
     assert finding["detail"] == f"{url} cannot be reached"
+
+
+def test_the_doctor_asks_a_module_how_it_is_and_sets_nothing_up(tmp_path: Path) -> None:
+    with a_module(version="1.7", models=("whisper-tiny", "yolo11n")) as module:
+        where = {"STACKFLOW": f"127.0.0.1:{module.port}", "DATA_DIR": str(tmp_path)}
+        finding = the_finding(what="module", **where)
+        assert not module.asked("setup", count=0)
+    assert finding["ok"], finding
+    assert finding["detail"].startswith("StackFlow v1.7, 2 models, 3072 of 3072 MB for models free")
+    gone = the_finding(what="module", **where)
+    assert not gone["ok"]
+    assert gone["detail"].endswith("cannot be reached")
 
 
 def test_the_doctor_tells_where_the_address_of_a_models_server_goes() -> None:
